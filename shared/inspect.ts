@@ -1,0 +1,147 @@
+/**
+ * Shapes of the HTTP answers (PROTOCOL §3), shared by the sidecar, the CLI and the editor.
+ * Times are milliseconds; indexes and terms are safe integers; hashes are hex.
+ */
+import type { Membership, Role } from './entry.ts';
+import type { TermRun } from './term-runs.ts';
+
+export interface MemberStatus {
+  readonly id: string;
+  readonly peer: string;
+  /** HTTP base URL, '' while unknown. */
+  readonly http: string;
+  readonly kind: 'VOTER' | 'LEARNER';
+  readonly self: boolean;
+  readonly connected: boolean;
+  readonly reason: string;
+}
+
+/** One follower as the leader sees it. */
+export interface ProgressStatus {
+  readonly id: string;
+  readonly matchIndex: number;
+  readonly nextIndex: number;
+  readonly state: 'PROBE' | 'REPLICATE' | 'SNAPSHOT';
+  readonly inflightBytes: number;
+  /** Entries of our log that it is not known to have. */
+  readonly lagEntries: number;
+  /** For how long it has been behind, 0 when it is not. */
+  readonly lagMs: number;
+  /** Since its last reply; null when it never replied in this term. */
+  readonly lastContactMs: number | null;
+  readonly appliedIndex: number;
+}
+
+export interface AppStatus {
+  readonly state: 'ABSENT' | 'CONNECTED' | 'LAGGING' | 'STALLED';
+  readonly name: string;
+  readonly epoch: number;
+  readonly reason: string;
+  /** Since when it is in this state, ms since the epoch. */
+  readonly since: number;
+}
+
+export interface StoreStatus {
+  /** OK, NO_SPACE or FAULT. */
+  readonly state: string;
+  readonly reason: string;
+  readonly whole: boolean;
+  readonly queuedWrites: number;
+  readonly queuedBytes: number;
+  readonly oldestWriteMs: number;
+  readonly commits: number;
+  readonly lastCommitMs: number;
+}
+
+export interface NodeStatus {
+  readonly cluster: string;
+  readonly node: string;
+  readonly group: string;
+  readonly version: string;
+  readonly role: Role;
+  readonly term: number;
+  readonly leader: string | null;
+  readonly votedFor: string | null;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly deliveredIndex: number;
+  readonly durableIndex: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly snapshotIndex: number;
+  readonly membership: Membership;
+  readonly members: readonly MemberStatus[];
+  /** Empty unless this node leads. */
+  readonly progress: readonly ProgressStatus[];
+  readonly app: AppStatus;
+  readonly sessions: { readonly open: number };
+  readonly store: StoreStatus;
+  readonly uptimeMs: number;
+}
+
+export interface LogEntryView {
+  readonly index: number;
+  readonly term: number;
+  readonly kind: string;
+  readonly time: number;
+  readonly session: number | null;
+  readonly sequence: number | null;
+  /** Bytes of the command. */
+  readonly size: number;
+  /** Chain hash, hex. */
+  readonly hash: string;
+  /** Base64. */
+  readonly command: string;
+}
+
+export interface LogPage {
+  readonly from: number;
+  readonly to: number;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly commitIndex: number;
+  readonly entries: readonly LogEntryView[];
+}
+
+export interface TermsView {
+  readonly runs: readonly TermRun[];
+  readonly snapshotIndex: number;
+  readonly snapshotTerm: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+}
+
+export interface LeaderView {
+  readonly leader: string | null;
+  readonly http: string | null;
+  readonly term: number;
+  /** True when this node leads and has heard from a quorum within an election timeout. */
+  readonly isLeader: boolean;
+}
+
+/** A check by name; `ok` false carries one sentence. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly reason: string;
+}
+
+/** Contents of an endpoint file (PROTOCOL §2). */
+export interface EndpointFile {
+  readonly pid: number;
+  readonly cluster: string;
+  readonly node: string;
+  readonly http: string;
+  readonly appSocket: string;
+  readonly tokenFile: string;
+  readonly control: boolean;
+  readonly version: string;
+}
+
+/** Contents of the token file (PROTOCOL §2): one secret per scope. */
+export interface TokenFile {
+  readonly view: string;
+  readonly write: string;
+  readonly admin: string;
+}

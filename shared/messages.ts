@@ -1,0 +1,159 @@
+/**
+ * What sidecars say to each other. The wire form is `proto/peer.proto`; these are the same messages as
+ * typed unions. Every message carries `group`, though a sidecar has one group now.
+ *
+ * MUST: be plain data. Raft messages carry the sender's term (paper, figure 2), so that a receiver can
+ * refuse the past and step down before the future.
+ */
+import type { ChainHash, Entry } from './entry.ts';
+
+interface RaftHeader {
+  readonly group: string;
+  readonly from: string;
+  readonly to: string;
+  readonly term: number;
+}
+
+/** RequestVote, and its pre-vote form (dissertation §9.6), which changes nothing at the receiver. */
+export interface VoteRequest extends RaftHeader {
+  readonly type: 'VoteRequest';
+  /** For a pre-vote, `term` is the term the candidate *would* campaign in. */
+  readonly preVote: boolean;
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  /** Set when the leader itself asked for this campaign: voters skip leader stickiness (§4.2.3). */
+  readonly transfer: boolean;
+}
+
+export interface VoteReply extends RaftHeader {
+  readonly type: 'VoteReply';
+  readonly preVote: boolean;
+  readonly granted: boolean;
+  /** Why not, for people: LOG_BEHIND, VOTED_OTHER, LEADER_ALIVE, OLD_TERM, LOG_UNPROVEN, NOT_VOTER. '' when granted. */
+  readonly reason: string;
+}
+
+/** AppendEntries with at least one entry, or a probe with none. */
+export interface Append extends RaftHeader {
+  readonly type: 'Append';
+  readonly prevIndex: number;
+  readonly prevTerm: number;
+  readonly entries: readonly Entry[];
+  readonly commit: number;
+  /** Leadership confirmation round (ReadIndex, §6.4); echoed in the reply. */
+  readonly round: number;
+  /** The leader's chain hash at the last entry, '' when unknown: lets the follower prove that the logs are the same. */
+  readonly lastHash: ChainHash;
+}
+
+export interface AppendReply extends RaftHeader {
+  readonly type: 'AppendReply';
+  readonly ok: boolean;
+  /** ok: the last index known to match (prevIndex + count). Refused: the prevIndex that was refused. */
+  readonly index: number;
+  /** Refused only: the follower's best guess of the last index where the logs may agree, and its term there. */
+  readonly hintIndex: number;
+  readonly hintTerm: number;
+  readonly round: number;
+  /** The follower's app has applied this far (for the three lags). */
+  readonly applied: number;
+}
+
+/** Sent each heartbeat interval; carries no log position except a commit the receiver is known to hold. */
+export interface Heartbeat extends RaftHeader {
+  readonly type: 'Heartbeat';
+  /** min(leader's commit, receiver's match): always safe to take over. */
+  readonly commit: number;
+  readonly round: number;
+}
+
+export interface HeartbeatReply extends RaftHeader {
+  readonly type: 'HeartbeatReply';
+  readonly round: number;
+  readonly applied: number;
+}
+
+/** Leadership transfer: campaign now, without pre-vote (§3.10). */
+export interface TimeoutNow extends RaftHeader {
+  readonly type: 'TimeoutNow';
+}
+
+/** Reserved for the snapshot issue: one chunk of a snapshot, resumable by offset. */
+export interface SnapshotChunk extends RaftHeader {
+  readonly type: 'SnapshotChunk';
+  readonly lastIndex: number;
+  readonly lastTerm: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
+  readonly done: boolean;
+}
+
+export interface SnapshotReply extends RaftHeader {
+  readonly type: 'SnapshotReply';
+  readonly lastIndex: number;
+  /** The receiver has everything before this offset. */
+  readonly offset: number;
+  readonly installed: boolean;
+}
+
+/** What the consensus core sends and receives. */
+export type RaftMessage =
+  | VoteRequest
+  | VoteReply
+  | Append
+  | AppendReply
+  | Heartbeat
+  | HeartbeatReply
+  | TimeoutNow
+  | SnapshotChunk
+  | SnapshotReply;
+
+interface ForwardHeader {
+  readonly group: string;
+  readonly from: string;
+  readonly to: string;
+  /** The sender's number; the reply echoes it. */
+  readonly id: number;
+}
+
+/** A command on its way into the log. */
+export interface Command {
+  readonly command: Uint8Array;
+  /** 0 for none. */
+  readonly session: number;
+  readonly sequence: number;
+}
+
+/** Commands taken by a node that does not lead, in the order they were taken. */
+export interface ForwardPropose extends ForwardHeader {
+  readonly type: 'ForwardPropose';
+  readonly commands: readonly Command[];
+}
+
+/** They are in the leader's log at `firstIndex`… in `term` (not yet committed), or were surely not taken. */
+export interface ForwardProposed extends ForwardHeader {
+  readonly type: 'ForwardProposed';
+  /** 0 when refused. */
+  readonly firstIndex: number;
+  readonly term: number;
+  /** '' when taken; otherwise a definite code of `codes.ts`. */
+  readonly refused: string;
+  readonly leader: string;
+}
+
+/** Asks the leader for a read index. */
+export interface ForwardRead extends ForwardHeader {
+  readonly type: 'ForwardRead';
+}
+
+export interface ForwardReadIndex extends ForwardHeader {
+  readonly type: 'ForwardReadIndex';
+  readonly index: number;
+  readonly refused: string;
+  readonly leader: string;
+}
+
+/** What routing/ sends and receives. */
+export type RoutingMessage = ForwardPropose | ForwardProposed | ForwardRead | ForwardReadIndex;
+
+export type PeerMessage = RaftMessage | RoutingMessage;

@@ -1,0 +1,46 @@
+/**
+ * What the node asks of the sidecar-to-sidecar transport.
+ *
+ * The transport MUST keep the order of messages of one connection, and MAY lose any of them: Raft does not
+ * mind. It MUST NOT block, retry a message, or deliver one from another cluster or another node than said.
+ */
+import type { PeerMessage } from '../../shared/messages.ts';
+
+export interface PeerAddress {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface PeerLinkStatus {
+  readonly id: string;
+  readonly address: string;
+  /** State of our outgoing connection to that peer. */
+  readonly state: 'CONNECTING' | 'CONNECTED' | 'WAITING' | 'REFUSED';
+  /** Why it is not connected, one sentence; '' when connected. */
+  readonly reason: string;
+  readonly queuedBytes: number;
+  readonly droppedMessages: number;
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** That peer's HTTP base URL, once the handshake told us; '' before. */
+  readonly http: string;
+}
+
+export interface TransportListener {
+  message(message: PeerMessage): void;
+  /** A link came up or went down (either direction); for events and metrics. */
+  link?(id: string, up: boolean, reason: string): void;
+}
+
+export interface Transport {
+  /** Binds the listener and starts dialling. Resolves with what was bound. Rejects with one clear sentence. */
+  start(listener: TransportListener): Promise<{ host: string; port: number }>;
+  /** Our own HTTP base URL, told to peers in each later handshake. */
+  announceHttp(url: string): void;
+  /** Queues one message for `message.to`; drops it (and counts) when the queue is full or there is no link. */
+  send(message: PeerMessage): void;
+  links(): PeerLinkStatus[];
+  /** Flushes what can be flushed at once, then closes everything. */
+  close(): Promise<void>;
+}

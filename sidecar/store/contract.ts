@@ -1,0 +1,106 @@
+/**
+ * What the node asks of a log store, and the faults it may report. `sqlite-store.ts` keeps it on disk,
+ * `memory-store.ts` is its twin for tests and simulation; both pass `test/unit/store-contract.test.ts`.
+ *
+ * The store MUST:
+ *  - apply writes in the order they were given (one FIFO; one statement in flight; whatever waited while a
+ *    write was on its way to the disk goes into the next one);
+ *  - report a write durable only after the disk said so, in order;
+ *  - after the first failed write report one fault, and report nothing durable ever again (no retry);
+ *  - never return an entry whose chain hash does not prove it.
+ * The store MUST NOT decide anything about Raft.
+ */
+import type { ChainHash, Entry, HardState } from '../../shared/entry.ts';
+import type { TermRun } from '../../shared/term-runs.ts';
+
+/** One step's disk work, applied in this order: hard state, truncation, entries; all or nothing. */
+export interface LogWrite {
+  readonly hardState?: HardState;
+  /** Every entry with this index or a later one is dropped. */
+  readonly truncateFrom?: number;
+  /** Chain hash of the entry just before `entries[0]`. Unused when there are no entries. */
+  readonly previousHash: ChainHash;
+  /** Contiguous, continuing the log (after the truncation), each one sealed (`record` and `hash` filled). */
+  readonly entries: readonly Entry[];
+}
+
+/** Can this node prove that it still holds everything it ever acknowledged? */
+export type Proof =
+  | { readonly whole: true }
+  | {
+      readonly whole: false;
+      /** One sentence for people. */
+      readonly reason: string;
+      /** The highest index this node may have acknowledged before. */
+      readonly mustReach: number;
+    };
+
+/** What was found on the disk. */
+export interface StoredState {
+  readonly hardState: HardState;
+  /** Random id of this data folder, minted when it was made. */
+  readonly incarnation: string;
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly lastHash: ChainHash;
+  readonly runs: readonly TermRun[];
+  /** The newest entries (contiguous, up to lastIndex), at most `tailBytes` of them: they warm the tail cache. */
+  readonly tail: readonly Entry[];
+  readonly proof: Proof;
+  /** True when the folder was made by this call. */
+  readonly fresh: boolean;
+}
+
+/**
+ * FAULT: an I/O error or corruption; the process must stop (exit code 3).
+ * NO_SPACE: the disk is full; nothing was written, the log before it is intact, reads still work.
+ * LOCKED: another daemon has the folder (exit code 4).
+ */
+export type StoreFaultKind = 'FAULT' | 'NO_SPACE' | 'LOCKED';
+
+export class StoreError extends Error {
+  readonly kind: StoreFaultKind;
+  constructor(kind: StoreFaultKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreError';
+    this.kind = kind;
+  }
+}
+
+/** Called by the store; set once, before the first write. */
+export interface StoreListener {
+  /** Every write up to and including `sequence` is on the disk. */
+  durable(sequence: number): void;
+  /** The store has failed. For NO_SPACE, writes from `sequence` on were refused and the store accepts none until `resume`. */
+  fault(error: StoreError): void;
+}
+
+export interface StoreStats {
+  readonly queuedWrites: number;
+  readonly queuedBytes: number;
+  /** Age in ms of the oldest write that is not durable, 0 when there is none. */
+  readonly oldestWriteMs: number;
+  readonly commits: number;
+  readonly entriesWritten: number;
+  readonly bytesWritten: number;
+  /** Seconds per durable commit. */
+  readonly lastCommitMs: number;
+}
+
+export interface Store {
+  /** Opens or creates the log, checks it, and says what it holds. Throws StoreError. */
+  open(): Promise<StoredState>;
+  listen(listener: StoreListener): void;
+  /** Queues a write and returns its sequence number (1, 2, 3, …). Never blocks. Throws only on a broken contract. */
+  write(write: LogWrite): number;
+  /**
+   * Entries from `from` up to `to`, at least one, stopping before `maxBytes` (of commands) is passed.
+   * Ordered after the writes queued before it. Throws StoreError; RangeError when `from` is not in the log.
+   */
+  read(from: number, to: number, maxBytes: number): Promise<Entry[]>;
+  /** Chain hash at `index` (ZERO_HASH at 0), or undefined when the log does not have it. */
+  hashAt(index: number): Promise<ChainHash | undefined>;
+  stats(): StoreStats;
+  /** Waits for what is queued, then closes. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+/** The deliberate bugs. Each one must be killed by the suite (`npm run mutants`). */
+export const MUTANTS = [];
