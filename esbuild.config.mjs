@@ -4,6 +4,7 @@
  *
  *   node esbuild.config.mjs            build
  *   node esbuild.config.mjs --watch    build, then again at each change
+ *   node esbuild.config.mjs --only=store --out=dist/x    only the entry points whose path contains `store`
  *   node esbuild.config.mjs --mutant=NAME --out=DIR    a test build with one deliberate bug (test/mutants/)
  */
 import { readdirSync } from 'node:fs';
@@ -16,6 +17,7 @@ const { values } = parseArgs({
   options: {
     watch: { type: 'boolean' },
     mutant: { type: 'string' },
+    only: { type: 'string', default: '' },
     out: { type: 'string', default: 'dist' },
   },
 });
@@ -27,10 +29,9 @@ const testEntries = readdirSync('test', { recursive: true })
 
 /** @type {import('esbuild').BuildOptions} */
 const options = {
-  entryPoints: [
-    { in: 'sidecar/cli/main.ts', out: 'sidecar/main' },
-    ...testEntries.map((file) => ({ in: file, out: file.replace(/\.ts$/, '') })),
-  ],
+  entryPoints: ['sidecar/cli/main.ts', ...testEntries]
+    .filter((file) => file.includes(values.only))
+    .map((file) => ({ in: file, out: file === 'sidecar/cli/main.ts' ? 'sidecar/main' : file.slice(0, -3) })),
   outdir: values.out,
   outExtension: { '.js': '.mjs' },
   bundle: true,

@@ -21,11 +21,16 @@ export const DEFINITE_CODES = [
   'UNAUTHORIZED',
   'FORBIDDEN',
   'NOT_FOUND',
+  /** HTTP health only: a check of `/readyz` fails. */
+  'NOT_READY',
   'UNSUPPORTED',
 ] as const;
 
-/** The request may or may not take effect; only a session makes trying again safe. */
-export const INDEFINITE_CODES = ['TIMEOUT', 'LEADER_LOST', 'SHUTTING_DOWN'] as const;
+/**
+ * The request may or may not take effect; only a session makes trying again safe.
+ * INTERNAL is a fault of ours: the daemon's log has the cause.
+ */
+export const INDEFINITE_CODES = ['TIMEOUT', 'LEADER_LOST', 'SHUTTING_DOWN', 'INTERNAL'] as const;
 
 export type DefiniteCode = (typeof DEFINITE_CODES)[number];
 export type IndefiniteCode = (typeof INDEFINITE_CODES)[number];

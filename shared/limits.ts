@@ -22,6 +22,20 @@ export const LIMITS = {
   windowBytes: 4 * 1024 * 1024,
   /** Bytes waiting for one peer. Over it: messages are dropped and counted (Raft sends again). */
   peerQueueBytes: 32 * 1024 * 1024,
+  /** TCP connect to a peer, and from there to its handshake reply. Over it: given up, dialled again later. */
+  peerConnectMs: 2_000,
+  peerHandshakeMs: 5_000,
+  /** First frame of each side of a peer connection. Over it: the connection closes. */
+  peerHelloBytes: 4 * 1024,
+  /** Incoming peer connections. Over it: closed at once. */
+  peerConnections: 256,
+  /** Nothing could be sent to a peer although bytes wait. Over it: the connection closes and is dialled again. */
+  peerStallMs: 5_000,
+  /** Pause before a peer is dialled again: doubled from the first to the last. */
+  peerRedialMinMs: 20,
+  peerRedialMaxMs: 1_000,
+  /** Pause before a peer that refused us is asked again. */
+  peerRefusedMs: 3_000,
   /** Entries of one append message: commands of at most so many bytes, at least one entry. */
   appendBytes: 512 * 1024,
   appendEntries: 4096,
@@ -36,12 +50,31 @@ export const LIMITS = {
   tailBytes: 32 * 1024 * 1024,
   /** Writes waiting for the disk. Over it: the node refuses proposals (OVERLOADED) and appends. */
   storeQueueBytes: 128 * 1024 * 1024,
+  /** One row of the log table (at least one entry). Then the next row begins. */
+  storeRowBytes: 1024 * 1024,
+  /** One commit. What waits beyond it goes into the next. */
+  storeCommitBytes: 8 * 1024 * 1024,
+  /** A vote (a node id) in the hard state, in bytes of UTF-8: it must fit a slot of the guard file. Over it: refused. */
+  storeVoteBytes: 128,
+  /** Newest records checked against their chain hashes at every start; older ones when they are read. */
+  storeCheckBytes: 64 * 1024 * 1024,
+  /** Newest commands handed over at start to warm the tail cache. */
+  storeStartTailBytes: 8 * 1024 * 1024,
   /** One page of `/v1/log`. Larger asks are clipped. */
   logPageEntries: 5_000,
   logPageBytes: 4 * 1024 * 1024,
   /** HTTP bodies other than a command (which has `commandBytes`). Over it: 413. */
   httpBodyBytes: 100 * 1024,
+  /** Open HTTP connections. Over it: the new connection is closed at once. */
   httpConnections: 512,
+  /** HTTP requests (of the routes that need a token) that wait for an answer. Over it: 503 OVERLOADED, definite. */
+  httpRequests: 2_048,
+  /** From a connection's first byte to the end of the headers. Over it: 408, then the connection closes. */
+  httpHeadersMs: 10_000,
+  /** From the first byte to the end of the body. Over it: the connection closes (408 where nothing was started). */
+  httpReceiveMs: 30_000,
+  /** How long an idle HTTP connection is kept. Then it closes. */
+  httpKeepAliveMs: 30_000,
   /** Longest and default time a request may wait for its answer. Longer asks are clipped. */
   requestMs: 10_000,
   requestMsMax: 600_000,

@@ -70,6 +70,8 @@ export interface Heartbeat extends RaftHeader {
 export interface HeartbeatReply extends RaftHeader {
   readonly type: 'HeartbeatReply';
   readonly round: number;
+  /** The follower's commit index. Behind what it was told: the leader finds out what it lacks. */
+  readonly commit: number;
   readonly applied: number;
 }
 

@@ -1,0 +1,124 @@
+/**
+ * Elections: pre-vote, votes, and their results (paper §5.2, §5.4.1; dissertation §9.6, §4.2.3).
+ *
+ * MUST: vote at most once in a term, only for a log at least as up to date as ours, and only when the disk has it.
+ * Our vote for ourselves is a vote like any other: it counts once it is durable.
+ */
+import type { Cause } from '../../shared/causes.ts';
+import type { VoteReply, VoteRequest } from '../../shared/messages.ts';
+import { becomeLeader } from './leader.ts';
+import { isVoter, voteResult } from './quorum.ts';
+import type { RaftState } from './state.ts';
+
+interface Campaign {
+  /** The leader itself asked: no pre-vote, and voters need not spare it. */
+  readonly transfer: boolean;
+  readonly cause: Cause;
+}
+
+/** Starts a campaign unless this node may not stand. */
+export function campaign(s: RaftState, { transfer, cause }: Campaign): void {
+  if (s.role === 'LEADER' || s.unproven !== undefined) return;
+  if (!isVoter(s.config.membership, s.id)) return;
+  if (s.config.preVote && !transfer) askBeforeCampaign(s, cause);
+  else campaignForReal(s, transfer, cause);
+}
+
+function askBeforeCampaign(s: RaftState, cause: Cause): void {
+  s.preCandidate = true;
+  s.votes.clear();
+  s.setRole('CANDIDATE', '', cause);
+  requestVotes(s, true, false);
+}
+
+function campaignForReal(s: RaftState, transfer: boolean, cause: Cause): void {
+  s.preCandidate = false;
+  s.votes.clear();
+  s.setTerm(s.term + 1);
+  s.setVote(s.id);
+  s.setRole('CANDIDATE', '', cause);
+  s.resetElectionTimer();
+  requestVotes(s, false, transfer);
+}
+
+function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
+  const { membership, group } = s.config;
+  const term = preVote ? s.term + 1 : s.term;
+  // The answer of our own disk comes back through the outbox like everybody's.
+  s.sendAfterHardState({
+    type: 'VoteReply',
+    group,
+    from: s.id,
+    to: s.id,
+    term,
+    preVote,
+    granted: true,
+    reason: '',
+  });
+  for (const to of new Set([...membership.voters, ...membership.outgoing])) {
+    if (to === s.id) continue;
+    s.sendAfterHardState({
+      type: 'VoteRequest',
+      group,
+      from: s.id,
+      to,
+      term,
+      preVote,
+      lastIndex: s.log.lastIndex,
+      lastTerm: s.log.lastTerm,
+      transfer,
+    });
+  }
+}
+
+/** Why we refuse this request, or '' when we grant it. */
+export function voteRefusal(s: RaftState, m: VoteRequest): string {
+  if (m.term < s.term) return 'OLD_TERM';
+  if (s.unproven !== undefined) return 'LOG_UNPROVEN';
+  const free = s.vote === '' && s.leader === '';
+  if (!(free || s.vote === m.from || (m.preVote && m.term > s.term))) return 'VOTED_OTHER';
+  const { lastIndex, lastTerm } = s.log;
+  const upToDate = m.lastTerm > lastTerm || (m.lastTerm === lastTerm && m.lastIndex >= lastIndex);
+  return upToDate ? '' : 'LOG_BEHIND';
+}
+
+export function receiveVoteRequest(s: RaftState, m: VoteRequest): void {
+  const reason = voteRefusal(s, m);
+  if (reason === '' && !m.preVote) {
+    s.setVote(m.from);
+    s.resetElectionTimer();
+  }
+  replyToVote(s, m, reason);
+}
+
+/** A grant speaks of the term asked for; a refusal of our own, so that an old candidate learns it. */
+export function replyToVote(s: RaftState, m: VoteRequest, reason: string): void {
+  const granted = reason === '';
+  s.sendAfterHardState({
+    type: 'VoteReply',
+    group: s.config.group,
+    from: s.id,
+    to: m.from,
+    term: granted ? m.term : s.term,
+    preVote: m.preVote,
+    granted,
+    reason,
+  });
+}
+
+export function receiveVoteReply(s: RaftState, m: VoteReply): void {
+  if (s.role !== 'CANDIDATE' || m.preVote !== s.preCandidate) return;
+  if (m.granted && m.term !== (s.preCandidate ? s.term + 1 : s.term)) return;
+  if (!s.votes.has(m.from)) s.votes.set(m.from, m.granted);
+  switch (voteResult(s.config.membership, s.votes)) {
+    case 'WON':
+      if (s.preCandidate) campaignForReal(s, false, 'PRE_VOTE_WON');
+      else becomeLeader(s);
+      return;
+    case 'LOST':
+      s.becomeFollower(s.term, '', 'VOTE_LOST');
+      return;
+    case 'PENDING':
+      return;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The core's view of the log: term runs over all of it, and the newest entries in memory (the tail).
+ *
+ * MUST: know the term of every index without I/O; keep every entry in memory that is not both durable and
+ * committed. MAY: forget older entries when the tail grows past its bound; they are then fetched from the disk.
+ */
+import { type ChainHash, type Entry, entryBytes, ZERO_HASH } from '../../shared/entry.ts';
+import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
+
+export class RaftLog {
+  readonly runs: TermRuns;
+  /** `#entries[#head]` is the first entry in memory; slots before it are free and cut off now and then. */
+  #entries: Entry[];
+  #head = 0;
+  #tailBytes = 0;
+  /** Time and hash of the entry just before the tail; hash undefined when only the disk knows it. */
+  #baseTime = 0;
+  #baseHash: ChainHash | undefined;
+
+  constructor(runs: readonly TermRun[], tail: readonly Entry[]) {
+    this.runs = new TermRuns(runs);
+    this.#entries = [...tail];
+    for (const entry of tail) this.#tailBytes += entryBytes(entry);
+    const first = tail[0]?.index ?? this.lastIndex + 1;
+    if ((tail.at(-1)?.index ?? this.lastIndex) !== this.lastIndex) {
+      throw new RangeError('the tail does not end where the log ends');
+    }
+    this.#baseHash = first === 1 ? ZERO_HASH : undefined;
+  }
+
+  get firstIndex(): number {
+    return this.runs.firstIndex;
+  }
+
+  get lastIndex(): number {
+    return this.runs.lastIndex;
+  }
+
+  get lastTerm(): number {
+    return this.runs.lastTerm;
+  }
+
+  /** Index of the first entry in memory (lastIndex + 1 when there is none). */
+  get tailFirst(): number {
+    return this.lastIndex + 1 - (this.#entries.length - this.#head);
+  }
+
+  get tailBytes(): number {
+    return this.#tailBytes;
+  }
+
+  /** Cluster time of the last entry; a new one must not be smaller. */
+  get lastTime(): number {
+    return this.#entries.length > this.#head ? (this.#entries.at(-1) as Entry).time : this.#baseTime;
+  }
+
+  termAt(index: number): number | undefined {
+    return this.runs.termAt(index);
+  }
+
+  /** The entry at `index` if it is in memory. */
+  entryAt(index: number): Entry | undefined {
+    const first = this.tailFirst;
+    return index < first ? undefined : this.#entries[this.#head + index - first];
+  }
+
+  /** Chain hash at `index` if memory knows it (the entry must have been sealed). */
+  hashAt(index: number): ChainHash | undefined {
+    if (index === this.tailFirst - 1) return this.#baseHash;
+    return this.entryAt(index)?.hash;
+  }
+
+  append(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.runs.append(entry.term, entry.index, entry.index);
+      this.#entries.push(entry);
+      this.#tailBytes += entryBytes(entry);
+    }
+  }
+
+  /** Forgets every entry from `index` on. */
+  truncateFrom(index: number): void {
+    const first = this.tailFirst;
+    const keep = Math.max(index - first, 0);
+    for (let i = this.#head + keep; i < this.#entries.length; i++) {
+      this.#tailBytes -= entryBytes(this.#entries[i] as Entry);
+    }
+    this.#entries.length = this.#head + keep;
+    this.runs.truncateFrom(index);
+    if (index < first) this.#baseHash = index === 1 ? ZERO_HASH : undefined;
+  }
+
+  /**
+   * Entries from `from` through `through`, at most so many entries and bytes, one at least. Undefined when
+   * `from` is no longer in memory; empty when it is beyond the end.
+   */
+  slice(from: number, through: number, maxEntries: number, maxBytes: number): Entry[] | undefined {
+    const first = this.tailFirst;
+    if (from < first && from <= this.lastIndex) return undefined;
+    const start = this.#head + from - first;
+    const limit = Math.min(this.#entries.length, start + maxEntries, start + through - from + 1);
+    let end = start;
+    for (let bytes = 0; end < limit; end++) {
+      bytes += entryBytes(this.#entries[end] as Entry);
+      if (bytes > maxBytes && end > start) break;
+    }
+    return this.#entries.slice(start, end);
+  }
+
+  /** Forgets the oldest entries while the tail is over `maxBytes`, but none after `upTo`. */
+  trim(maxBytes: number, upTo: number): void {
+    if (this.#tailBytes <= maxBytes) return;
+    let index = this.tailFirst;
+    while (this.#tailBytes > maxBytes && index <= upTo) {
+      const entry = this.#entries[this.#head] as Entry;
+      this.#tailBytes -= entryBytes(entry);
+      this.#baseTime = entry.time;
+      this.#baseHash = entry.hash;
+      this.#entries[this.#head] = undefined as never;
+      this.#head++;
+      index++;
+    }
+    // Cutting the free slots off costs a copy: do it when they are half of the array.
+    if (this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Everything one Raft node knows (paper, figure 2), and the few ways to change it that all handlers share.
+ *
+ * Handlers in this folder read and write these fields; nobody else may. What a field means, and what always holds,
+ * stands beside it.
+ */
+import type { Cause } from '../../shared/causes.ts';
+import type { Entry, Role } from '../../shared/entry.ts';
+import type { RaftMessage } from '../../shared/messages.ts';
+import { RaftLog } from './log.ts';
+import { Outbox } from './outbox.ts';
+import type { Progress } from './progress.ts';
+import { isVoter } from './quorum.ts';
+import type { Clock, Effect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
+
+/** A read that waits for its confirmation round. */
+export interface WaitingRead {
+  readonly ref: number;
+  /** Our commit index when its round began: the read index (dissertation §6.4). */
+  readonly index: number;
+  /** Leadership must be confirmed in this round or a later one; 0 while no round has begun. */
+  readonly round: number;
+}
+
+export interface Transfer {
+  readonly to: string;
+  readonly deadline: number;
+}
+
+export class RaftState {
+  readonly config: RaftConfig;
+  readonly id: string;
+
+  // -- durable: every change is written before anything that depends on it leaves (see outbox.ts)
+  /** Never decreases. */
+  term: number;
+  /** Whom we voted for in `term`, '' for nobody. Changes only from '' to a name, or back to '' with a higher term. */
+  vote: string;
+  readonly log: RaftLog;
+
+  // -- volatile, all roles
+  role: Role = 'FOLLOWER';
+  /** CANDIDATE only: asking, before the term is raised. */
+  preCandidate = false;
+  /** Leader of `term`, '' while unknown. */
+  leader = '';
+  /** Highest index known to be committed. Never decreases; commit ≤ lastIndex. */
+  commit = 0;
+  /** Highest index that our own disk is known to hold. durable ≤ lastIndex; commit may be ahead of it. */
+  durable = 0;
+  /** How far our app is; only told to the leader. */
+  applied = 0;
+  /** Highest index at which our log is known to equal the current leader's. */
+  matched = 0;
+  /** Set while the disk's past is not proven (recovery.ts): no vote, no campaign. */
+  unproven: { readonly mustReach: number; readonly termAtStart: number } | undefined;
+
+  // -- time
+  now = 0;
+  wall = 0;
+  lastTick: number | undefined;
+  electionDeadline = 0;
+  /** When the current leader was last heard; -Infinity when never. */
+  leaderContact = Number.NEGATIVE_INFINITY;
+  heartbeatDue = 0;
+
+  // -- candidates
+  readonly votes = new Map<string, boolean>();
+
+  // -- leaders (empty otherwise)
+  readonly progress = new Map<string, Progress>();
+  /** Bytes of our entries that are not committed. */
+  uncommittedBytes = 0;
+  /** Number of the last leadership confirmation round begun; each heartbeat broadcast begins one. */
+  round = 0;
+  /** Reads whose round has begun, oldest first. */
+  reads: WaitingRead[] = [];
+  /** Reads that wait for the next round, or for the first commit of this term. */
+  queuedReads: number[] = [];
+  transfer: Transfer | undefined;
+
+  // -- this step's output
+  effects: Effect[] = [];
+  /** Writes gathered in this step; one `persist` effect at its end. */
+  hardStateChanged = false;
+  truncateFrom: number | undefined;
+  appended: Entry[] = [];
+  expectedHash = '';
+  /** Messages of this step that must wait for the disk, with what they wait for. */
+  gated: { readonly message: RaftMessage; readonly forLog: boolean }[] = [];
+
+  // -- disk bookkeeping
+  writeSequence = 0;
+  durableSequence = 0;
+  /** Sequence of the newest write that carries term or vote. */
+  hardStateSequence = 0;
+  /** Writes under way, oldest first: after each, our disk holds the log up to `last`. */
+  writes: { sequence: number; last: number }[] = [];
+  readonly outbox = new Outbox();
+
+  constructor(config: RaftConfig, start: RaftStart, clock: Clock) {
+    this.config = config;
+    this.id = config.id;
+    this.term = start.hardState.term;
+    this.vote = start.hardState.vote;
+    this.log = new RaftLog(start.runs, start.tail);
+    this.durable = this.log.lastIndex;
+    this.now = clock.now;
+    this.wall = clock.wall;
+    if (start.mustReach !== undefined) {
+      this.unproven = { mustReach: start.mustReach, termAtStart: this.term };
+    }
+    this.role = this.restingRole();
+    this.resetElectionTimer();
+  }
+
+  /** The role of a node that neither leads nor campaigns. */
+  restingRole(): Role {
+    return isVoter(this.config.membership, this.id) ? 'FOLLOWER' : 'LEARNER';
+  }
+
+  resetElectionTimer(): void {
+    const { electionMinMs, electionMaxMs, random } = this.config;
+    this.electionDeadline = this.now + electionMinMs + random() * (electionMaxMs - electionMinMs);
+  }
+
+  /** Is there a leader that we must not be talked out of (leader stickiness, §4.2.3)? */
+  leaderIsAlive(): boolean {
+    if (!this.config.checkQuorum || this.leader === '') return false;
+    return this.leader === this.id || this.now - this.leaderContact < this.config.electionMinMs;
+  }
+
+  setTerm(term: number): void {
+    if (term <= this.term) throw new Error(`term must grow: ${this.term} → ${term}`);
+    this.term = term;
+    this.vote = '';
+    this.matched = 0;
+    this.hardStateChanged = true;
+  }
+
+  setVote(id: string): void {
+    if (this.vote !== '' && this.vote !== id) throw new Error(`second vote in term ${this.term}`);
+    if (this.vote === id) return;
+    this.vote = id;
+    this.hardStateChanged = true;
+  }
+
+  /** Changes role and leader and says so. */
+  setRole(role: Role, leader: string, cause: Cause): void {
+    this.role = role;
+    this.leader = leader;
+    this.effects.push({ type: 'role', role, term: this.term, leader, cause });
+  }
+
+  /**
+   * Stops leading or campaigning; takes over a higher term. Our vote in this term stays (a second one would elect two
+   * leaders).
+   */
+  becomeFollower(term: number, leader: string, cause: Cause): void {
+    const news = term > this.term || this.role !== this.restingRole() || this.leader !== leader;
+    if (term > this.term) this.setTerm(term);
+    this.leaveLeadership();
+    this.preCandidate = false;
+    this.votes.clear();
+    this.resetElectionTimer();
+    if (news) this.setRole(this.restingRole(), leader, cause);
+  }
+
+  private leaveLeadership(): void {
+    for (const read of this.reads) this.refuseRead(read.ref, 'NOT_LEADER');
+    for (const ref of this.queuedReads) this.refuseRead(ref, 'NOT_LEADER');
+    this.reads = [];
+    this.queuedReads = [];
+    this.transfer = undefined;
+    this.uncommittedBytes = 0;
+    this.progress.clear();
+  }
+
+  refuseRead(ref: number, reason: ReadRefusal): void {
+    this.effects.push({ type: 'readRefused', ref, reason });
+  }
+
+  appendEntries(entries: readonly Entry[]): void {
+    this.log.append(entries);
+    for (const entry of entries) this.appended.push(entry);
+  }
+
+  truncateLog(from: number): void {
+    if (from <= this.commit) {
+      throw new Error(`committed entries would be dropped: truncate from ${from}, commit ${this.commit}`);
+    }
+    if (this.appended.length > 0) throw new Error('truncation after an append in one step');
+    this.log.truncateFrom(from);
+    this.truncateFrom = from;
+    this.durable = Math.min(this.durable, from - 1);
+    for (const write of this.writes) write.last = Math.min(write.last, from - 1);
+  }
+
+  /** Raises the commit index. */
+  advanceCommit(index: number): void {
+    if (index <= this.commit) return;
+    if (index > this.log.lastIndex) {
+      throw new Error(`commit ${index} beyond the end of the log ${this.log.lastIndex}`);
+    }
+    this.commit = index;
+    this.effects.push({ type: 'commit', index });
+  }
+
+  send(message: RaftMessage): void {
+    this.effects.push({ type: 'send', message });
+  }
+
+  /** Sends once our term and vote are on the disk. */
+  sendAfterHardState(message: RaftMessage): void {
+    this.gated.push({ message, forLog: false });
+  }
+
+  /** Sends once everything we have written so far is on the disk. */
+  sendAfterLog(message: RaftMessage): void {
+    this.gated.push({ message, forLog: true });
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What happens because time passed: elections, heartbeats, check-quorum, transfer deadlines.
+ *
+ * MUST: judge others only by time in which this process ran. After a stall a follower first listens again before
+ * it campaigns, and a leader that was away for longer than an election gives up by itself.
+ */
+import { campaign } from './election.ts';
+import { broadcastHeartbeat } from './heartbeat.ts';
+import { holdsForQuorum } from './quorum.ts';
+import type { RaftState } from './state.ts';
+
+export function tick(s: RaftState): void {
+  const gap = s.lastTick === undefined ? 0 : s.now - s.lastTick;
+  s.lastTick = s.now;
+  const stalled = gap > s.config.electionMinMs;
+  if (s.role === 'LEADER') leaderTick(s, stalled);
+  else followerTick(s, stalled ? gap : 0);
+}
+
+function followerTick(s: RaftState, stalledMs: number): void {
+  if (stalledMs > 0) {
+    // We heard nothing because we did not listen: that says nothing about the leader.
+    s.electionDeadline += stalledMs;
+    return;
+  }
+  if (s.now < s.electionDeadline) return;
+  s.resetElectionTimer();
+  campaign(s, { transfer: false, cause: 'ELECTION_TIMEOUT' });
+}
+
+function leaderTick(s: RaftState, stalled: boolean): void {
+  const alone = holdsForQuorum(s.config.membership, (id) => id === s.id);
+  if (stalled && !alone) {
+    s.becomeFollower(s.term, '', 'STALLED');
+    return;
+  }
+  if (s.config.checkQuorum && !hasQuorum(s)) {
+    s.becomeFollower(s.term, '', 'QUORUM_LOST');
+    return;
+  }
+  if (s.transfer !== undefined && s.now >= s.transfer.deadline) {
+    s.effects.push({ type: 'transferFailed', to: s.transfer.to });
+    s.transfer = undefined;
+  }
+  if (s.now >= s.heartbeatDue) broadcastHeartbeat(s);
+}
+
+/** Has a leader heard from a quorum (itself included) within an election timeout? */
+export function hasQuorum(s: RaftState): boolean {
+  return holdsForQuorum(s.config.membership, (id) => {
+    if (id === s.id) return true;
+    const progress = s.progress.get(id);
+    return progress !== undefined && s.now - progress.lastContact < s.config.electionMaxMs;
+  });
+}

@@ -1,0 +1,36 @@
+/**
+ * Leadership transfer (dissertation §3.10): stop taking proposals, bring the target up to date, tell it to campaign.
+ *
+ * MUST: give up after an election timeout, so that a dead target does not stop the cluster.
+ */
+import type { Progress } from './progress.ts';
+import { isVoter } from './quorum.ts';
+import type { RaftState } from './state.ts';
+
+export function startTransfer(s: RaftState, to: string): void {
+  const target = to === '' ? bestSuccessor(s) : to;
+  const progress = s.progress.get(target);
+  if (s.role !== 'LEADER' || progress === undefined || !isVoter(s.config.membership, target)) {
+    s.effects.push({ type: 'transferFailed', to: target });
+    return;
+  }
+  s.transfer = { to: target, deadline: s.now + s.config.electionMaxMs };
+  continueTransfer(s, progress);
+}
+
+/** The voter that answered lately and has the most of our log. */
+function bestSuccessor(s: RaftState): string {
+  let best: Progress | undefined;
+  for (const p of s.progress.values()) {
+    if (!isVoter(s.config.membership, p.id)) continue;
+    if (s.now - p.lastContact >= s.config.electionMinMs) continue;
+    if (best === undefined || p.match > best.match) best = p;
+  }
+  return best?.id ?? '';
+}
+
+/** The target answered: is it up to date by now? */
+export function continueTransfer(s: RaftState, p: Progress): void {
+  if (s.transfer?.to !== p.id || p.match !== s.log.lastIndex) return;
+  s.send({ type: 'TimeoutNow', group: s.config.group, from: s.id, to: p.id, term: s.term });
+}

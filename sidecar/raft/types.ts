@@ -1,0 +1,141 @@
+/**
+ * The words the consensus core is spoken to in: configuration, inputs, effects, status.
+ *
+ * The core is a function: (state, input, clock) → state and ordered effects. Whoever drives it (daemon,
+ * simulator, transcript, replay) MUST:
+ *  - execute the effects of a step in order, before the next step;
+ *  - answer `persist` by exactly one `durable` input covering its sequence, once the disk said so, in order,
+ *    or never step this core again;
+ *  - treat `send` as lossy: the core never counts on a message to arrive.
+ * It MAY delay, drop, duplicate or reorder messages.
+ */
+import type { Cause } from '../../shared/causes.ts';
+import type { Entry, EntryKind, HardState, Membership, Role } from '../../shared/entry.ts';
+import type { RaftMessage } from '../../shared/messages.ts';
+import type { TermRun } from '../../shared/term-runs.ts';
+
+/** The only time the core knows; handed in with every input. */
+export interface Clock {
+  /** Monotonic, milliseconds. Never compared between nodes. */
+  readonly now: number;
+  /** Wall clock, milliseconds since the epoch. Used for cluster time alone, never for safety. */
+  readonly wall: number;
+}
+
+export interface RaftConfig {
+  readonly id: string;
+  readonly group: string;
+  readonly membership: Membership;
+  /** A follower campaigns after min…max ms (random) without a leader. Dangerous below ~3 heartbeats. */
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+  readonly heartbeatMs: number;
+  /** Ask before campaigning (dissertation §9.6). Off: a returning node disturbs a healthy leader. */
+  readonly preVote: boolean;
+  /** A leader without a quorum steps down, and voters with a live leader refuse others (§6.2, §4.2.3). */
+  readonly checkQuorum: boolean;
+  /** One append: at most so many bytes (one entry at least) and entries. */
+  readonly appendBytes: number;
+  readonly appendEntries: number;
+  /** Appends and bytes on their way to one follower. */
+  readonly inflightAppends: number;
+  readonly inflightBytes: number;
+  /** Entries of ours that may wait for commitment; over it proposals are refused. */
+  readonly uncommittedBytes: number;
+  /** Newest entries kept in memory. */
+  readonly tailBytes: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** What a node knows when it starts: all of it from its disk. */
+export interface RaftStart {
+  readonly hardState: HardState;
+  readonly runs: readonly TermRun[];
+  /** The newest entries, contiguous up to the end of the log; may be a part of it. */
+  readonly tail: readonly Entry[];
+  /** Set when the disk cannot prove that it holds all it ever acknowledged up to here: see `recovery.ts`. */
+  readonly mustReach: number | undefined;
+}
+
+/** An entry before the leader gave it an index, a term and a time. */
+export interface ProposedEntry {
+  readonly kind: EntryKind;
+  readonly command: Uint8Array;
+  readonly session: number;
+  readonly sequence: number;
+}
+
+export type Input =
+  /** Time passed. Due at least every heartbeat / 2. */
+  | { readonly type: 'tick' }
+  | { readonly type: 'message'; readonly message: RaftMessage }
+  /** Append these, if we lead. Answered by `proposed` or `proposalRefused` with the same `ref`, in the same step. */
+  | { readonly type: 'propose'; readonly ref: number; readonly entries: readonly ProposedEntry[] }
+  /** Every `persist` up to this sequence is on the disk. */
+  | { readonly type: 'durable'; readonly sequence: number }
+  /** Answer to `fetch`; no entries when they could not be read. */
+  | {
+      readonly type: 'fetched';
+      readonly to: string;
+      readonly from: number;
+      readonly entries: readonly Entry[];
+    }
+  /** A read index, please. Answered by `readReady` or `readRefused`. */
+  | { readonly type: 'read'; readonly ref: number }
+  /** The app has applied through this index (told to the leader for the lags). */
+  | { readonly type: 'applied'; readonly index: number }
+  /** Hand leadership over; '' lets the core choose. */
+  | { readonly type: 'transfer'; readonly to: string }
+  /** Campaign now (tests, and the first node of a new cluster). */
+  | { readonly type: 'campaign' }
+  /** Stop leading: the driver found the disk or the process stuck. */
+  | { readonly type: 'stepDown'; readonly cause: Cause };
+
+export type ProposalRefusal = 'NOT_LEADER' | 'TRANSFERRING' | 'OVERLOADED';
+export type ReadRefusal = 'NOT_LEADER' | 'OVERLOADED';
+
+/** Disk work. Always before the other effects of its step; one in a step as a rule. */
+export interface PersistEffect {
+  readonly type: 'persist';
+  /** 1, 2, 3, … */
+  readonly sequence: number;
+  readonly hardState: HardState | undefined;
+  /** Drop every entry from this index on, before appending. */
+  readonly truncateFrom: number | undefined;
+  readonly entries: readonly Entry[];
+  /** The leader's chain hash at the last of `entries`, '' when it told none. */
+  readonly expectedHash: string;
+}
+
+export interface RoleEffect {
+  readonly type: 'role';
+  readonly role: Role;
+  readonly term: number;
+  /** '' while unknown. */
+  readonly leader: string;
+  readonly cause: Cause;
+}
+
+export type Effect =
+  | PersistEffect
+  | { readonly type: 'send'; readonly message: RaftMessage }
+  /** Read entries from `from` on, at most so many bytes, for that follower; answer with `fetched`. */
+  | {
+      readonly type: 'fetch';
+      readonly to: string;
+      readonly from: number;
+      readonly through: number;
+      readonly maxBytes: number;
+    }
+  | { readonly type: 'commit'; readonly index: number }
+  | RoleEffect
+  /** In our log at firstIndex…, in `term`; not committed yet. */
+  | { readonly type: 'proposed'; readonly ref: number; readonly firstIndex: number; readonly term: number }
+  | { readonly type: 'proposalRefused'; readonly ref: number; readonly reason: ProposalRefusal }
+  | { readonly type: 'readReady'; readonly ref: number; readonly index: number }
+  | { readonly type: 'readRefused'; readonly ref: number; readonly reason: ReadRefusal }
+  /** A leadership transfer was given up; we still lead. */
+  | { readonly type: 'transferFailed'; readonly to: string }
+  /** The log is proven again: this node may vote from now on. */
+  | { readonly type: 'whole' };
