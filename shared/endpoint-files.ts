@@ -22,7 +22,10 @@ import {
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const nameSchema = z
   .string()
-  .regex(NAME_PATTERN, 'a name is 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit');
+  .regex(
+    NAME_PATTERN,
+    'a name is 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit',
+  );
 
 const secret = z.string().regex(/^[A-Za-z0-9_-]{32,256}$/, 'a token is 32 to 256 letters, digits, - and _');
 
@@ -55,7 +58,8 @@ export function endpointRoot(environment: Environment = process.env): string {
 /** Where the endpoint file of a node is. Throws RangeError for a name that is not one. */
 export function endpointPath(cluster: string, node: string, root = endpointRoot()): string {
   for (const name of [cluster, node]) {
-    if (!NAME_PATTERN.test(name)) throw new RangeError(`${JSON.stringify(name)} is not a cluster or node name`);
+    if (!NAME_PATTERN.test(name))
+      throw new RangeError(`${JSON.stringify(name)} is not a cluster or node name`);
   }
   return join(root, cluster, `${node}.json`);
 }
@@ -109,7 +113,12 @@ export async function listEndpoints(root = endpointRoot()): Promise<EndpointList
 }
 
 /** Adds the endpoint at `path` to `found`, or says why it does not count. */
-async function takeEndpoint(path: string, cluster: string, node: string, found: EndpointFile[]): Promise<string> {
+async function takeEndpoint(
+  path: string,
+  cluster: string,
+  node: string,
+  found: EndpointFile[],
+): Promise<string> {
   try {
     const endpoint = await readEndpointFile(path);
     if (endpoint === undefined) return '';

@@ -17,9 +17,28 @@ export const LIMITS = {
   helloMs: 5_000,
   /** Bytes waiting to be read by one app connection. Over it: we stop reading its requests until they drained. */
   appOutputBytes: 4 * 1024 * 1024,
+  /** The same, when answers to requests already taken still pile up. Over it: the connection is cut. */
+  appOutputBytesMax: 32 * 1024 * 1024,
   /** Entries delivered to an app and not yet applied, where the app names no window. Then delivery waits. */
   windowEntries: 4096,
   windowBytes: 4 * 1024 * 1024,
+  /** The largest window an app may name. Larger asks are clipped. */
+  windowEntriesMax: 65_536,
+  windowBytesMax: 64 * 1024 * 1024,
+  /** One delivery to an app (at least one entry). The rest goes in the next. */
+  deliveryEntries: 512,
+  deliveryBytes: 256 * 1024,
+  /** An entry delivered and not applied for so long, with no sign of the app. Then: the app is LAGGING, or STALLED. */
+  appLagMs: 1_000,
+  appStallMs: 10_000,
+  /** One result of an app. Over it: the proposer gets an error in its place. */
+  resultBytes: 1024 * 1024,
+  /** The name an app gives itself, in characters. Over it: BAD_REQUEST. */
+  appNameChars: 200,
+  /** From our last frame on an app connection to its end. Over it: the connection is cut. */
+  appLingerMs: 1_000,
+  /** When a request was refused as OVERLOADED by a connection's own limits: try again after so long. */
+  overloadedRetryMs: 100,
   /** Bytes waiting for one peer. Over it: messages are dropped and counted (Raft sends again). */
   peerQueueBytes: 32 * 1024 * 1024,
   /** TCP connect to a peer, and from there to its handshake reply. Over it: given up, dialled again later. */

@@ -39,7 +39,9 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
     if (!found.isFile()) throw new PrivateFileError(`${path} is not an ordinary file`);
     refuseForeign(path, found.uid);
     if (process.platform !== 'win32' && (found.mode & 0o077) !== 0) {
-      throw new PrivateFileError(`${path} may be read by other users; make it private with: chmod 600 ${path}`);
+      throw new PrivateFileError(
+        `${path} may be read by other users; make it private with: chmod 600 ${path}`,
+      );
     }
     if (found.size > MAX_BYTES) throw new PrivateFileError(`${path} is larger than ${MAX_BYTES} bytes`);
     return await file.readFile('utf8');

@@ -1,0 +1,118 @@
+/**
+ * What each route does. The door (`gate.ts`), the token and the body's size have been checked before.
+ *
+ * MUST: check what the request says, ask the node, and write down its answer; decide nothing about Raft.
+ */
+import type { Request, Response } from 'express';
+import { type Refusal, refusal } from '../../shared/codes.ts';
+import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
+import type { HttpHost } from './host.ts';
+import { check, logQuery, noQuery, readBody, sessionOf, timeoutOf, transferBody } from './input.ts';
+
+export type Handler = (request: Request, response: Response, host: HttpHost) => void | Promise<void>;
+
+const NOTHING = new Uint8Array(0);
+
+/** 200 while the process works: that this runs is the whole answer. */
+export const livez: Handler = (_request, response) => {
+  sendJson(response, 200, { live: true });
+};
+
+export const readyz: Handler = (_request, response, host) => {
+  const checks = host.readiness();
+  const failing = checks.filter((one) => !one.ok);
+  if (failing.length === 0) {
+    sendJson(response, 200, { ready: true, checks });
+    return;
+  }
+  const message = failing.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+  sendJson(response, 503, { ...refusal('NOT_READY', message), ready: false, checks });
+};
+
+/** For load balancers: only the leader that holds a quorum answers 200. */
+export const leader: Handler = (_request, response, host) => {
+  const view = host.leader();
+  setPlainHeader(response, 'X-Outrigger-Leader', view.leader);
+  setPlainHeader(response, 'X-Outrigger-Leader-Http', view.http);
+  if (view.isLeader) {
+    sendJson(response, 200, view);
+    return;
+  }
+  const message =
+    view.leader === null
+      ? 'no leader is known'
+      : `this node is not a leader with a quorum; it knows ${view.leader}`;
+  const { code, definite } = refusal('NOT_LEADER', message);
+  sendJson(response, 503, { code, definite, message, ...view });
+};
+
+export const metrics: Handler = async (_request, response, host) => {
+  const { contentType, text } = await host.metrics();
+  sendBytes(response, 200, contentType, Buffer.from(text));
+};
+
+export const status: Handler = (_request, response, host) => {
+  sendJson(response, 200, host.status());
+};
+
+export const log: Handler = async (request, response, host) => {
+  const { from, to, limit } = check(logQuery, request.query, 'the query');
+  sendJson(response, 200, await host.log(from, to, limit));
+};
+
+export const terms: Handler = (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  sendJson(response, 200, host.terms());
+};
+
+export const members: Handler = (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  sendJson(response, 200, host.members());
+};
+
+/** The body is the command, as it is; the answer's body is the app's result (empty when the app gave none). */
+export const propose: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { session, sequence } = sessionOf(request.headers);
+  const body: unknown = request.body;
+  const outcome = await host.propose({
+    command: body instanceof Uint8Array ? body : NOTHING,
+    session,
+    sequence,
+    timeoutMs: timeoutOf(request.headers),
+  });
+  if (isRefusal(outcome)) {
+    sendRefusal(response, outcome);
+    return;
+  }
+  response.setHeader('Outrigger-Index', outcome.index);
+  response.setHeader('Outrigger-Term', outcome.term);
+  sendBytes(response, 200, 'application/octet-stream', outcome.result ?? NOTHING);
+};
+
+export const read: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { consistency, index } = check(readBody, request.body, 'the body');
+  const outcome = await host.read({ consistency, index, timeoutMs: timeoutOf(request.headers) });
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, { index: outcome.index });
+};
+
+export const transfer: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { to } = check(transferBody, request.body, 'the body');
+  const outcome = await host.transfer(to ?? '');
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+};
+
+/** A public route that this version does not serve yet. */
+export function unsupported(what: string): Handler {
+  return (_request, response) => {
+    sendRefusal(response, refusal('UNSUPPORTED', `${what} is not part of this version`));
+  };
+}
+
+function isRefusal(outcome: object): outcome is Refusal {
+  return 'code' in outcome;
+}

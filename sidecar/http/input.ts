@@ -1,0 +1,89 @@
+/**
+ * What requests may carry besides a command: headers, query and JSON bodies, each checked and refused with one sentence.
+ *
+ * MUST: take nothing unknown (a misspelt field must not silently mean its default); take numbers only where they
+ * are safe integers.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import { refusal } from '../../shared/codes.ts';
+import { nameSchema } from '../../shared/endpoint-files.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import { HttpRefusal } from './answers.ts';
+
+const digits = z
+  .string('give it once, as a whole number')
+  .regex(/^\d{1,16}$/, 'give a whole number')
+  .transform(Number)
+  .refine(Number.isSafeInteger, 'give a number below 2^53');
+const index = z.int('give a whole number below 2^53').nonnegative('give a whole number below 2^53');
+
+export const logQuery = z
+  .strictObject({
+    from: digits.default(0),
+    to: digits.default(Number.MAX_SAFE_INTEGER),
+    limit: digits
+      .refine((limit) => limit > 0, 'give at least 1')
+      .transform((limit) => Math.min(limit, LIMITS.logPageEntries))
+      .default(LIMITS.logPageEntries),
+  })
+  .refine(({ from, to }) => from <= to, { path: ['to'], message: 'it must not be before from' });
+
+export const noQuery = z.strictObject({});
+
+export const readBody = z
+  .strictObject({
+    consistency: z
+      .enum(['LINEARIZABLE', 'LEASE', 'AT_LEAST', 'STALE'], 'give LINEARIZABLE, LEASE, AT_LEAST or STALE')
+      .default('LINEARIZABLE'),
+    index: index.optional(),
+  })
+  .refine(({ consistency, index }) => consistency !== 'AT_LEAST' || index !== undefined, {
+    path: ['index'],
+    message: 'AT_LEAST needs it',
+  });
+
+export const transferBody = z.strictObject({ to: nameSchema.optional() });
+
+/** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */
+export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    throw badRequest(
+      `${what} has ${JSON.stringify(issue.keys[0]?.slice(0, 64))}, which this route does not know`,
+    );
+  }
+  const place = issue === undefined || issue.path.length === 0 ? what : `${issue.path.join('.')} in ${what}`;
+  throw badRequest(`${place} is refused: ${issue?.message ?? 'it is not valid'}`);
+}
+
+/** Session and sequence of a proposal: both, or neither (0, 0). */
+export function sessionOf(headers: IncomingHttpHeaders): { session: number; sequence: number } {
+  const session = wholeHeader(headers, 'Outrigger-Session', 1);
+  const sequence = wholeHeader(headers, 'Outrigger-Sequence', 1);
+  if ((session === undefined) !== (sequence === undefined)) {
+    throw badRequest('Outrigger-Session and Outrigger-Sequence come together or not at all');
+  }
+  return { session: session ?? 0, sequence: sequence ?? 0 };
+}
+
+/** How long the caller waits, in milliseconds; longer asks are clipped. */
+export function timeoutOf(headers: IncomingHttpHeaders): number {
+  return Math.min(wholeHeader(headers, 'Outrigger-Timeout-Ms', 1) ?? LIMITS.requestMs, LIMITS.requestMsMax);
+}
+
+export function badRequest(message: string, status = 400): HttpRefusal {
+  return new HttpRefusal(refusal('BAD_REQUEST', message), status);
+}
+
+function wholeHeader(headers: IncomingHttpHeaders, name: string, least: number): number | undefined {
+  const text = headers[name.toLowerCase()];
+  if (text === undefined) return undefined;
+  const value = typeof text === 'string' && /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw badRequest(`${name} must be one whole number from ${least} to 2^53-1`);
+  }
+  return value;
+}

@@ -1,0 +1,72 @@
+/**
+ * Every route, in one table: method, path, the scope that opens it, the body it takes, and its handler.
+ *
+ * MUST: hold everything that can be asked for, so that a test walks the table and no route escapes its checks.
+ */
+import { LIMITS } from '../../shared/limits.ts';
+import * as handlers from './handlers.ts';
+import type { Scope } from './tokens.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** In express' words. Matched exactly: letter case and a trailing slash count. */
+  readonly path: string;
+  /** `open`: no token, because it shows no payload and changes nothing. */
+  readonly scope: Scope | 'open';
+  readonly body: 'none' | 'json' | 'bytes';
+  readonly handler: handlers.Handler;
+}
+
+const later = handlers.unsupported;
+
+export const ROUTES: readonly Route[] = [
+  { method: 'GET', path: '/livez', scope: 'open', body: 'none', handler: handlers.livez },
+  { method: 'GET', path: '/readyz', scope: 'open', body: 'none', handler: handlers.readyz },
+  { method: 'GET', path: '/leader', scope: 'open', body: 'none', handler: handlers.leader },
+  { method: 'GET', path: '/metrics', scope: 'open', body: 'none', handler: handlers.metrics },
+  { method: 'GET', path: '/v1/status', scope: 'open', body: 'none', handler: handlers.status },
+  { method: 'GET', path: '/', scope: 'open', body: 'none', handler: later('the web page') },
+
+  { method: 'GET', path: '/v1/log', scope: 'view', body: 'none', handler: handlers.log },
+  { method: 'GET', path: '/v1/log/terms', scope: 'view', body: 'none', handler: handlers.terms },
+  { method: 'GET', path: '/v1/members', scope: 'view', body: 'none', handler: handlers.members },
+  { method: 'GET', path: '/v1/events', scope: 'view', body: 'none', handler: later('the event stream') },
+  { method: 'GET', path: '/v1/explain', scope: 'view', body: 'none', handler: later('explain') },
+
+  { method: 'POST', path: '/v1/propose', scope: 'write', body: 'bytes', handler: handlers.propose },
+  { method: 'POST', path: '/v1/read', scope: 'write', body: 'json', handler: handlers.read },
+
+  { method: 'POST', path: '/v1/leader/transfer', scope: 'admin', body: 'json', handler: handlers.transfer },
+  { method: 'POST', path: '/v1/members', scope: 'admin', body: 'none', handler: later('adding a member') },
+  {
+    method: 'DELETE',
+    path: '/v1/members/:id',
+    scope: 'admin',
+    body: 'none',
+    handler: later('removing a member'),
+  },
+  {
+    method: 'POST',
+    path: '/v1/members/:id/promote',
+    scope: 'admin',
+    body: 'none',
+    handler: later('promoting a member'),
+  },
+  { method: 'POST', path: '/v1/snapshot', scope: 'admin', body: 'none', handler: later('taking a snapshot') },
+  { method: 'GET', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
+  { method: 'POST', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
+  {
+    method: 'DELETE',
+    path: '/v1/faults/:id',
+    scope: 'admin',
+    body: 'none',
+    handler: later('fault injection'),
+  },
+];
+
+/** The most bytes a body of this kind may have. */
+export const BODY_BYTES = {
+  none: LIMITS.httpBodyBytes,
+  json: LIMITS.httpBodyBytes,
+  bytes: LIMITS.commandBytes,
+};

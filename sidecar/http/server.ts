@@ -1,0 +1,121 @@
+/**
+ * The HTTP listener: binds, sets every timeout and limit, and stops gracefully.
+ *
+ * MUST: bind loopback only; answer what cannot be parsed with JSON too; stop within a bound.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { refusal } from '../../shared/codes.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import { codeOf } from '../../shared/private-file.ts';
+import { type HttpLog, rawRefusal, sendRefusal, setSecurityHeaders } from './answers.ts';
+import { createApp } from './app.ts';
+import { createGate, hostAndPort, loopbackAddress } from './gate.ts';
+import type { HttpHost } from './host.ts';
+import type { TokenCheck } from './tokens.ts';
+import { Traffic } from './traffic.ts';
+
+export interface HttpOptions {
+  readonly host: HttpHost;
+  /** A loopback literal and a port, 0 for any. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tokens: TokenCheck;
+  readonly log: HttpLog;
+  /** How long a request may take to arrive, in milliseconds; the limits unless a test is in a hurry. */
+  readonly arrival?: { readonly headersMs: number; readonly receiveMs: number };
+}
+
+const ARRIVAL = { headersMs: LIMITS.httpHeadersMs, receiveMs: LIMITS.httpReceiveMs };
+
+export interface HttpServer {
+  /** Base URL, with the port that was bound. */
+  readonly url: string;
+  readonly port: number;
+  /** Takes no more connections, lets open requests finish for at most `graceMs`, then cuts them. Idempotent. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** Starts the HTTP surface. Rejects with one clear sentence: RangeError for an address that is not loopback, Error when it cannot be bound. */
+export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+  const { host, listen, tokens, log, arrival = ARRIVAL } = options;
+  const address = loopbackAddress(listen.host);
+  const server = createServer({
+    // Our own check answers with JSON, and sees HTTP/1.0 and second Hosts too.
+    requireHostHeader: false,
+    insecureHTTPParser: false,
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: arrival.headersMs,
+    requestTimeout: arrival.receiveMs,
+    keepAliveTimeout: LIMITS.httpKeepAliveMs,
+    // How often the two timeouts above are looked at.
+    connectionsCheckingInterval: arrival.headersMs / 10,
+  });
+  server.maxConnections = LIMITS.httpConnections;
+
+  const port = await bind(server, address, listen.port);
+  const traffic = new Traffic();
+  let closed: Promise<void> | undefined;
+  server.on('request', (_request, response) => {
+    if (closed !== undefined) response.shouldKeepAlive = false;
+    // Else a connection whose last answer is written would wait for its next request, and so would `close`.
+    response.once('close', () => closed && setImmediate(() => server.closeIdleConnections()));
+  });
+  server.on('request', createApp({ host, tokens, log, gate: createGate(address, port), traffic }));
+  server.on('clientError', (error, socket) => answerUnparsed(error, socket, traffic));
+  server.on('checkExpectation', (_request, response) => {
+    setSecurityHeaders(response);
+    sendRefusal(response, refusal('BAD_REQUEST', 'only Expect: 100-continue is understood'), 417);
+  });
+  server.on('error', (error) => log.error({ err: error }, 'the HTTP listener failed'));
+
+  return {
+    url: `http://${hostAndPort(address, port)}`,
+    port,
+    close(graceMs = LIMITS.shutdownMs) {
+      closed ??= stop(server, graceMs);
+      return closed;
+    },
+  };
+}
+
+function bind(server: Server, address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => {
+      const why = codeOf(error) === 'EADDRINUSE' ? 'another process has it' : codeOf(error);
+      reject(new Error(`HTTP cannot listen on ${hostAndPort(address, port)}: ${why}`, { cause: error }));
+    };
+    server.once('error', failed);
+    server.listen({ host: address, port, exclusive: true }, () => {
+      server.off('error', failed);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+/** A request that is not HTTP, too slow or too long in its headers: there is no response object for it. */
+function answerUnparsed(error: Error, socket: Duplex, traffic: Traffic): void {
+  // Where a request of this connection is still open, whatever we wrote now would be taken for its answer.
+  if (!socket.writable || traffic.openOn(socket) > 0) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    {
+      HPE_HEADER_OVERFLOW: [431, 'the headers are too long'] as const,
+      HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'the chunk extensions are too long'] as const,
+      ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long to arrive'] as const,
+    }[codeOf(error)] ?? ([400, 'this is not an HTTP request'] as const);
+  socket.end(rawRefusal(status, refusal('BAD_REQUEST', message)));
+}
+
+function stop(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const bound = setTimeout(() => server.closeAllConnections(), graceMs);
+    server.close(() => {
+      clearTimeout(bound);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

@@ -1,0 +1,154 @@
+/**
+ * The node as the app socket sees it: positions, proposals, reads, and the committed log for delivery.
+ */
+import { type Refusal, refusal } from '../../shared/codes.ts';
+import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import type {
+  AppHost,
+  AppliedResult,
+  AppPosition,
+  AppState,
+  Delivery,
+  NodeFacts,
+  ProposeRequest,
+  ProposeResult,
+  ReadRequest,
+} from '../app/host.ts';
+import type { ReadTicket } from '../routing/reads.ts';
+import type { Node } from './node.ts';
+
+/**
+ * An app may be a moment ahead of a sidecar that was killed before its own disk had what a quorum had committed: wait
+ * so long for the peers to bring it back before calling the app ahead.
+ */
+const CATCH_UP_MS = 3_000;
+
+export class NodeAppHost implements AppHost {
+  readonly #node: Node;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  facts(): NodeFacts {
+    const { raft } = this.#node.driver;
+    return {
+      cluster: this.#node.options.cluster,
+      node: this.#node.id,
+      group: this.#node.group,
+      role: raft.role,
+      term: raft.term,
+      leader: raft.leader === '' ? undefined : raft.leader,
+      commitIndex: raft.commitIndex,
+      firstIndex: raft.log.firstIndex,
+    };
+  }
+
+  propose(request: ProposeRequest, done: (outcome: ProposeResult | Refusal) => void): void {
+    const refused = this.#node.refusalNow(request.wait) ?? sessionsComeLater(request);
+    if (refused !== undefined) {
+      done(refused);
+      return;
+    }
+    this.#node.proposals.take({
+      command: request.command,
+      session: request.session,
+      sequence: request.sequence,
+      expectedTerm: request.expectedTerm,
+      wait: request.wait,
+      deadline: performance.now() + request.timeoutMs,
+      done,
+      index: 0,
+      term: 0,
+      lost: 0,
+    });
+    this.#node.wake();
+  }
+
+  read(request: ReadRequest, done: ReadTicket['done']): void {
+    const app = this.#node.app;
+    if (app.state === 'ABSENT') {
+      done(refusal('APP_ABSENT', 'no app is connected to this sidecar to serve the read'));
+      return;
+    }
+    switch (request.consistency) {
+      case 'STALE':
+        done({ index: app.applied });
+        return;
+      case 'LEASE':
+        done(refusal('UNSUPPORTED', 'LEASE reads are not available yet; LINEARIZABLE is always safe'));
+        return;
+      case 'AT_LEAST':
+      case 'LINEARIZABLE':
+        this.#node.reads.take({
+          index: request.consistency === 'AT_LEAST' ? request.index : undefined,
+          deadline: performance.now() + request.timeoutMs,
+          done,
+        });
+        this.#node.wake();
+    }
+  }
+
+  async plan(position: AppPosition): Promise<{ replayFrom: number } | Refusal> {
+    const { appliedIndex, appliedHash } = position;
+    if (appliedIndex > this.#node.driver.raft.log.lastIndex) {
+      const arrived = await this.#node.committedBy(appliedIndex, CATCH_UP_MS);
+      const lastIndex = this.#node.driver.raft.log.lastIndex;
+      if (!arrived) {
+        return refusal(
+          'APP_AHEAD',
+          `the app has applied ${appliedIndex}, but the log of this node ends at ${lastIndex}`,
+        );
+      }
+    }
+    if (appliedHash !== undefined && (await this.#node.hashAt(appliedIndex)) !== appliedHash) {
+      return refusal(
+        'APP_DIVERGED',
+        `at index ${appliedIndex} the app's hash is not the log's: its state is of another log`,
+      );
+    }
+    return { replayFrom: appliedIndex + 1 };
+  }
+
+  committedAfter(
+    after: number,
+    maxEntries: number,
+    maxBytes: number,
+  ): Delivery | undefined | Promise<Delivery | undefined> {
+    const through = this.#node.driver.raft.commitIndex;
+    if (through <= after) return undefined;
+    const entries = this.#node.entries(after + 1, through, maxEntries, maxBytes);
+    return Array.isArray(entries) ? delivery(entries) : entries.then(delivery);
+  }
+
+  attached(position: AppPosition): number {
+    return this.#node.attach(position);
+  }
+
+  applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
+    this.#node.applied(epoch, through, results);
+  }
+
+  appState(epoch: number, state: AppState, reason: string): void {
+    if (epoch === this.#node.app.epoch) this.#node.setAppState(state, reason);
+  }
+}
+
+function sessionsComeLater(request: ProposeRequest): Refusal | undefined {
+  if (request.session === 0 && request.sequence === 0) return undefined;
+  return refusal('UNSUPPORTED', 'sessions are not available yet; propose without session and sequence');
+}
+
+function delivery(entries: readonly Entry[]): Delivery | undefined {
+  const last = entries.at(-1);
+  if (last === undefined) return undefined;
+  if (last.hash === undefined) throw new Error(`entry ${last.index} is delivered before it is sealed`);
+  const commands = entries.every((e) => e.kind === EntryKind.COMMAND)
+    ? entries
+    : entries.filter((e) => e.kind === EntryKind.COMMAND);
+  return { through: last.index, hash: last.hash, entries: commands };
+}
+
+/** Requests without a timeout of their own wait so long. */
+export const DEFAULT_TIMEOUT_MS = LIMITS.requestMs;

@@ -1,0 +1,281 @@
+/**
+ * Runs one consensus core on real parts: takes what the core decided and makes it happen, in the only right order.
+ *
+ * MUST: execute the effects of a step before the next step; hand writes to the store in the order of their sequence;
+ * seal entries (record, chain hash) before they reach the disk or the network; let the sockets be read before an election
+ * timer is trusted after a stall; stop for good on a storage fault or a broken invariant.
+ */
+import type { Cause } from '../../shared/causes.ts';
+import { type ChainHash, EntryKind, type Role } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import type { Command, RaftMessage } from '../../shared/messages.ts';
+import { sealEntries } from '../../shared/wire/record.ts';
+import type { Transport } from '../peers/contract.ts';
+import { Raft } from '../raft/raft.ts';
+import type { Clock, Effect, Input, PersistEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
+import type { Store, StoredState } from '../store/contract.ts';
+
+export interface DriverListener {
+  role(role: Role, term: number, leader: string, cause: Cause): void;
+  committed(before: number, now: number): void;
+  /** Answer to `read(ref)`; undefined: this node does not lead (any more). */
+  readIndex(ref: number, index: number | undefined): void;
+  transferFailed(to: string): void;
+  /** The log is proven whole again. */
+  whole(): void;
+  /** The node cannot go on: an invariant of Raft or of the log is broken. */
+  broken(error: Error): void;
+}
+
+/** Due often enough for heartbeats and elections at the smallest sensible settings. */
+export function tickMs(heartbeatMs: number): number {
+  return Math.max(5, Math.floor(heartbeatMs / 4));
+}
+
+export class RaftDriver {
+  readonly raft: Raft;
+  readonly #store: Store;
+  readonly #transport: Transport;
+  readonly #listener: DriverListener;
+  readonly #tickMs: number;
+  /** Inputs that came while a step was being executed, or while the chain hash was read from the disk. */
+  #queue: Input[] = [];
+  #busy = false;
+  #blocked = false;
+  #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
+  #applied = 0;
+  #committedBefore = 0;
+
+  constructor(
+    config: RaftConfig,
+    stored: StoredState,
+    parts: { store: Store; transport: Transport; listener: DriverListener },
+  ) {
+    this.#store = parts.store;
+    this.#transport = parts.transport;
+    this.#listener = parts.listener;
+    this.#tickMs = tickMs(config.heartbeatMs);
+    const start = {
+      hardState: stored.hardState,
+      runs: stored.runs,
+      tail: stored.tail,
+      mustReach: stored.proof.whole ? undefined : stored.proof.mustReach,
+    };
+    this.raft = new Raft(config, start, clock());
+  }
+
+  start(): void {
+    // After a stall the timers run first: let the sockets be read before time is counted.
+    this.#timer = setInterval(() => setImmediate(() => this.#tick()), this.#tickMs);
+  }
+
+  /** No further step; effects that are under way are dropped. */
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#queue = [];
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    this.step({ type: 'applied', index: this.#applied });
+    this.step({ type: 'tick' });
+  }
+
+  /** How far our app is; told to the leader with the next reply. */
+  appliedIs(index: number): void {
+    this.#applied = index;
+  }
+
+  receive(message: RaftMessage): void {
+    this.step({ type: 'message', message });
+  }
+
+  durable(sequence: number): void {
+    this.step({ type: 'durable', sequence });
+  }
+
+  read(ref: number): void {
+    this.step({ type: 'read', ref });
+  }
+
+  /** Appends commands if we lead; answers at once. MUST NOT be called from within a listener. */
+  propose(
+    commands: readonly Command[],
+  ): { firstIndex: number; term: number } | { refused: 'NOT_LEADER' | 'OVERLOADED' } {
+    if (this.#stopped || this.#blocked || this.#busy) return { refused: 'NOT_LEADER' };
+    if (this.#store.stats().queuedBytes > LIMITS.storeQueueBytes) return { refused: 'OVERLOADED' };
+    const entries = commands.map((c) => ({
+      kind: EntryKind.COMMAND,
+      command: c.command,
+      session: c.session,
+      sequence: c.sequence,
+    }));
+    const effects = this.#run({ type: 'propose', ref: 0, entries });
+    for (const effect of effects) {
+      if (effect.type === 'proposed') return { firstIndex: effect.firstIndex, term: effect.term };
+      if (effect.type === 'proposalRefused') {
+        return { refused: effect.reason === 'OVERLOADED' ? 'OVERLOADED' : 'NOT_LEADER' };
+      }
+    }
+    return { refused: 'NOT_LEADER' };
+  }
+
+  step(input: Input): void {
+    if (this.#stopped) return;
+    if (this.#busy || this.#blocked) this.#queue.push(input);
+    else this.#run(input);
+  }
+
+  #run(input: Input): Effect[] {
+    const effects = this.#stepNow(input);
+    this.#drain();
+    return effects;
+  }
+
+  #drain(): void {
+    while (!this.#busy && !this.#blocked && !this.#stopped) {
+      const input = this.#queue.shift();
+      if (input === undefined) return;
+      this.#stepNow(input);
+    }
+  }
+
+  #stepNow(input: Input): Effect[] {
+    return this.#exclusively(() => {
+      const effects = this.raft.step(input, clock());
+      this.#execute(effects, 0);
+      return effects;
+    });
+  }
+
+  /** Runs `work` with every other input waiting; a broken invariant stops the node. */
+  #exclusively(work: () => Effect[]): Effect[] {
+    this.#busy = true;
+    try {
+      return work();
+    } catch (error) {
+      this.#break(error);
+      return [];
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #execute(effects: readonly Effect[], from: number): void {
+    for (let i = from; i < effects.length && !this.#stopped; i++) {
+      const effect = effects[i] as Effect;
+      if (effect.type === 'persist' && !this.#persist(effect)) {
+        this.#waitForHash(effect, effects, i);
+        return;
+      }
+      this.#executeOne(effect);
+    }
+  }
+
+  #executeOne(effect: Effect): void {
+    switch (effect.type) {
+      case 'send':
+        this.#transport.send(effect.message);
+        return;
+      case 'commit':
+        this.#commit(effect.index);
+        return;
+      case 'role':
+        this.#role(effect);
+        return;
+      case 'fetch':
+        this.#fetch(effect.to, effect.from, effect.through, effect.maxBytes);
+        return;
+      case 'readReady':
+        this.#listener.readIndex(effect.ref, effect.index);
+        return;
+      case 'readRefused':
+        this.#listener.readIndex(effect.ref, undefined);
+        return;
+      case 'transferFailed':
+        this.#listener.transferFailed(effect.to);
+        return;
+      case 'whole':
+        this.#listener.whole();
+        return;
+      case 'persist':
+      case 'proposed':
+      case 'proposalRefused':
+        // Written above; answered to the caller of `propose`.
+        return;
+    }
+  }
+
+  #commit(index: number): void {
+    const before = this.#committedBefore;
+    this.#committedBefore = index;
+    this.#listener.committed(before, index);
+  }
+
+  #role(effect: RoleEffect): void {
+    this.#listener.role(effect.role, effect.term, effect.leader, effect.cause);
+  }
+
+  /** False when the hash before the first entry is known to the disk alone. */
+  #persist(effect: PersistEffect, hash?: ChainHash): boolean {
+    const first = effect.entries[0];
+    const previousHash = first === undefined ? '' : (hash ?? this.raft.log.hashAt(first.index - 1));
+    if (previousHash === undefined) return false;
+    const lastHash = sealEntries(effect.entries, previousHash);
+    if (effect.expectedHash !== '' && effect.expectedHash !== lastHash) {
+      const last = effect.entries.at(-1)?.index ?? 0;
+      throw new Error(`our log up to ${last} is not the leader's: the chain hashes differ`);
+    }
+    const sequence = this.#store.write({
+      ...(effect.hardState === undefined ? {} : { hardState: effect.hardState }),
+      ...(effect.truncateFrom === undefined ? {} : { truncateFrom: effect.truncateFrom }),
+      previousHash,
+      entries: effect.entries,
+    });
+    if (sequence !== effect.sequence) throw new Error(`write ${effect.sequence} was queued as ${sequence}`);
+    return true;
+  }
+
+  /** Rare: a truncation reached below the entries in memory. Everything waits for one read. */
+  #waitForHash(effect: PersistEffect, effects: readonly Effect[], at: number): void {
+    this.#blocked = true;
+    const index = (effect.entries[0]?.index ?? 1) - 1;
+    this.#store.hashAt(index).then(
+      (hash) => {
+        this.#blocked = false;
+        if (this.#stopped) return;
+        this.#exclusively(() => {
+          if (hash === undefined || !this.#persist(effect, hash))
+            throw new Error(`no chain hash at ${index}`);
+          this.#execute(effects, at + 1);
+          return [];
+        });
+        this.#drain();
+      },
+      (error: unknown) => this.#break(error),
+    );
+  }
+
+  #fetch(to: string, from: number, through: number, maxBytes: number): void {
+    this.#store.read(from, through, maxBytes).then(
+      (entries) => this.step({ type: 'fetched', to, from, entries }),
+      (error: unknown) => {
+        // Truncated meanwhile: the core asks again if it still matters. A storage fault speaks through the listener.
+        if (error instanceof RangeError) this.step({ type: 'fetched', to, from, entries: [] });
+        else this.#break(error);
+      },
+    );
+  }
+
+  #break(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#listener.broken(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+function clock(): Clock {
+  return { now: performance.now(), wall: Date.now() };
+}

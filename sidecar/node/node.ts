@@ -1,0 +1,368 @@
+/**
+ * One node: the driver, routing, and the local app, tied together. The app socket and HTTP see it through
+ * `app-host.ts` and `http-host.ts`.
+ *
+ * MUST: keep every public number (commit, delivered, applied) consistent with what the core said last.
+ */
+import type { Logger } from 'pino';
+import type { Cause } from '../../shared/causes.ts';
+import { type Refusal, refusal } from '../../shared/codes.ts';
+import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
+import type { AppliedResult, AppPosition, AppState } from '../app/host.ts';
+import type { Transport } from '../peers/contract.ts';
+import type { RaftConfig } from '../raft/types.ts';
+import type { RoutingPort } from '../routing/port.ts';
+import { ProposalRouter } from '../routing/proposals.ts';
+import { ReadRouter } from '../routing/reads.ts';
+import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import { RaftDriver } from './driver.ts';
+import { RecentResults } from './results.ts';
+
+/** What the surfaces (app socket, metrics, process) want to know at once. */
+export interface NodeListener {
+  committed(): void;
+  roleChanged(role: Role, term: number, leader: string, cause: Cause): void;
+  /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
+  failed(exitCode: number, message: string): void;
+}
+
+export interface LocalApp {
+  state: AppState;
+  name: string;
+  epoch: number;
+  reason: string;
+  /** Wall clock, ms. */
+  since: number;
+  applied: number;
+}
+
+export interface NodeOptions {
+  readonly cluster: string;
+  readonly raft: RaftConfig;
+  readonly stored: StoredState;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly listener: NodeListener;
+  readonly log: Logger;
+}
+
+/** How long a request out at a leader that changed is still awaited. */
+const LOST_REPLY_MS = 300;
+/** A read that got no answer is asked again after this. */
+const ASK_READ_AGAIN_MS = 150;
+const HOUSEKEEPING_MS = 20;
+
+export class Node implements RoutingPort {
+  options: NodeOptions;
+  readonly id: string;
+  readonly group: string;
+  driver: RaftDriver;
+  readonly proposals: ProposalRouter;
+  readonly reads: ReadRouter;
+  readonly app: LocalApp;
+  readonly startedAt = Date.now();
+  readonly #results = new RecentResults();
+  readonly #readRefs = new Map<
+    number,
+    { readonly local: number } | { readonly from: string; readonly id: number }
+  >();
+  #nextReadRef = 1;
+  #flushing = false;
+  #housekeeping: NodeJS.Timeout | undefined;
+  #waitingForCommit: { index: number; done: () => void }[] = [];
+  #transfers: ((failed: string | undefined) => void)[] = [];
+  /** Set while nothing new is taken: the process stops, or the disk is full. */
+  closed: Refusal | undefined;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.id = options.raft.id;
+    this.group = options.raft.group;
+    this.app = {
+      state: 'ABSENT',
+      name: '',
+      epoch: 0,
+      reason: 'no app has connected yet',
+      since: Date.now(),
+      applied: 0,
+    };
+    const limits = { pendingRequests: LIMITS.pendingRequests };
+    this.proposals = new ProposalRouter(this, {
+      ...limits,
+      reforwards: LIMITS.reforwards,
+      lostReplyMs: LOST_REPLY_MS,
+    });
+    this.reads = new ReadRouter(this, { ...limits, askAgainMs: ASK_READ_AGAIN_MS });
+    this.driver = this.#createDriver();
+  }
+
+  #createDriver(): RaftDriver {
+    const { raft, stored, store, transport, log } = this.options;
+    return new RaftDriver(raft, stored, {
+      store,
+      transport,
+      listener: {
+        role: (role, term, leader, cause) => this.#roleChanged(role, term, leader, cause),
+        committed: (before, now) => this.#committed(before, now),
+        readIndex: (ref, index) => this.#readIndex(ref, index),
+        transferFailed: (to) =>
+          this.#transferEnded(`${to || 'no other node'} did not take over leadership in time`),
+        whole: () => {
+          store.markWhole();
+          log.info('the log is proven whole again: this node votes');
+        },
+        broken: (error) => this.#broken(error),
+      },
+    });
+  }
+
+  /** Consensus begins again from what the disk holds (after it was full). */
+  restart(store: Store, stored: StoredState): void {
+    this.options = { ...this.options, store, stored };
+    this.driver = this.#createDriver();
+    this.driver.start();
+    this.closed = undefined;
+  }
+
+  start(): void {
+    this.driver.start();
+    this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
+    // A cluster of one need not wait for a leader that cannot exist.
+    if (this.options.raft.membership.voters.length === 1) this.driver.step({ type: 'campaign' });
+  }
+
+  /** Stops consensus and answers what waits; the surfaces are closed by their owner. */
+  stop(): void {
+    clearInterval(this.#housekeeping);
+    this.driver.stop();
+    this.proposals.close();
+    this.reads.close();
+  }
+
+  // ---------------------------------------------------------------- from peers
+
+  receive(message: PeerMessage): void {
+    switch (message.type) {
+      case 'ForwardPropose':
+        return this.#takeForwarded(message.from, message.id, message.commands);
+      case 'ForwardProposed':
+        this.proposals.receiveProposed(message, this.driver.raft.commitIndex, this.app.applied);
+        return this.wake();
+      case 'ForwardRead': {
+        const ref = this.#nextReadRef++;
+        this.#readRefs.set(ref, { from: message.from, id: message.id });
+        return this.driver.read(ref);
+      }
+      case 'ForwardReadIndex':
+        this.reads.receiveReadIndex(message);
+        return this.wake();
+      default:
+        return this.driver.receive(message satisfies RaftMessage);
+    }
+  }
+
+  #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
+    const answer = this.closed === undefined ? this.driver.propose(commands) : { refused: this.closed.code };
+    const taken =
+      'refused' in answer ? { firstIndex: 0, term: 0, refused: answer.refused } : { ...answer, refused: '' };
+    const leader = this.driver.raft.leader;
+    this.send({ type: 'ForwardProposed', group: this.group, from: this.id, to: from, id, leader, ...taken });
+  }
+
+  linkChanged(peer: string, up: boolean): void {
+    if (!up) this.proposals.linkLost(peer, performance.now());
+  }
+
+  // ---------------------------------------------------------------- port of routing
+
+  send(message: RoutingMessage): void {
+    this.options.transport.send(message);
+  }
+
+  propose(commands: readonly Command[]): ReturnType<RoutingPort['propose']> {
+    return this.driver.propose(commands);
+  }
+
+  requestReadIndex(id: number): void {
+    const ref = this.#nextReadRef++;
+    this.#readRefs.set(ref, { local: id });
+    this.driver.read(ref);
+  }
+
+  termAt(index: number): number | undefined {
+    return this.driver.raft.log.termAt(index);
+  }
+
+  resultAt(index: number): Uint8Array | undefined {
+    return this.#results.at(index)?.result;
+  }
+
+  // ---------------------------------------------------------------- from the driver
+
+  #roleChanged(role: Role, term: number, leader: string, cause: Cause): void {
+    this.options.log.info({ role, term, leader, cause }, 'role changed');
+    this.#learnLeader(leader, term);
+    if (leader !== '' && leader !== this.id) this.#transferEnded(undefined);
+    this.options.listener.roleChanged(role, term, leader, cause);
+    this.wake();
+  }
+
+  #learnLeader(leader: string, term: number): void {
+    this.proposals.leaderIs(leader, term, performance.now());
+    this.reads.leaderIs(leader);
+  }
+
+  #committed(before: number, now: number): void {
+    this.proposals.committed(before, now);
+    if (this.#waitingForCommit.length > 0) {
+      const ready = this.#waitingForCommit.filter((waiter) => waiter.index <= now);
+      this.#waitingForCommit = this.#waitingForCommit.filter((waiter) => waiter.index > now);
+      for (const waiter of ready) waiter.done();
+    }
+    this.options.listener.committed();
+    // What was surely lost waits to be forwarded again.
+    this.wake();
+  }
+
+  #readIndex(ref: number, index: number | undefined): void {
+    const asked = this.#readRefs.get(ref);
+    this.#readRefs.delete(ref);
+    if (asked === undefined) return;
+    if ('local' in asked) {
+      this.reads.localReadIndex(asked.local, index);
+      return;
+    }
+    const { from: to, id } = asked;
+    const refused = index === undefined ? 'NOT_LEADER' : '';
+    const leader = this.driver.raft.leader;
+    this.send({
+      type: 'ForwardReadIndex',
+      group: this.group,
+      from: this.id,
+      to,
+      id,
+      index: index ?? 0,
+      refused,
+      leader,
+    });
+  }
+
+  #broken(error: Error): void {
+    const exitCode = error instanceof StoreError ? 3 : 1;
+    this.options.log.fatal({ err: error }, 'this node cannot go on');
+    this.stop();
+    this.options.listener.failed(exitCode, error.message);
+  }
+
+  // ---------------------------------------------------------------- turns of the loop
+
+  /** Gathers what comes in this turn of the event loop into one batch for the leader. */
+  wake(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => {
+      this.#flushing = false;
+      this.proposals.flush();
+      this.reads.flush(performance.now());
+    });
+  }
+
+  #keepHouse(): void {
+    const now = performance.now();
+    const { raft } = this.driver;
+    this.#learnLeader(raft.leader, raft.term);
+    this.proposals.expire(now);
+    this.reads.expire(now);
+    this.driver.appliedIs(this.app.applied);
+    const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
+    if (raft.role === 'LEADER' && this.options.store.stats().oldestWriteMs > stuckMs) {
+      this.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
+    }
+    this.wake();
+  }
+
+  // ---------------------------------------------------------------- the local app
+
+  attach(position: AppPosition): number {
+    this.app.epoch++;
+    this.app.name = position.app;
+    this.app.applied = position.appliedIndex;
+    this.#results.clear();
+    this.setAppState('CONNECTED', '');
+    this.reads.appliedIs(position.appliedIndex);
+    return this.app.epoch;
+  }
+
+  applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
+    if (epoch !== this.app.epoch) return;
+    const before = this.app.applied;
+    this.app.applied = through;
+    this.#results.add(results);
+    this.proposals.applied(before, through);
+    this.reads.appliedIs(through);
+  }
+
+  setAppState(state: AppState, reason: string): void {
+    if (this.app.state === state && this.app.reason === reason) return;
+    this.app.state = state;
+    this.app.reason = reason;
+    this.app.since = Date.now();
+    this.options.log.info({ app: this.app.name, state, reason }, 'app state changed');
+  }
+
+  /** Resolves true once `index` is committed here, false after `timeoutMs`. */
+  committedBy(index: number, timeoutMs: number): Promise<boolean> {
+    if (this.driver.raft.commitIndex >= index) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter = {
+        index,
+        done: (): void => {
+          clearTimeout(timer);
+          resolve(true);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#waitingForCommit = this.#waitingForCommit.filter((other) => other !== waiter);
+        resolve(false);
+      }, timeoutMs);
+      this.#waitingForCommit.push(waiter);
+    });
+  }
+
+  /** Entries from memory, or by promise from the disk; undefined when there is nothing from there on. */
+  entries(from: number, through: number, maxEntries: number, maxBytes: number): Entry[] | Promise<Entry[]> {
+    const cached = this.driver.raft.log.slice(from, through, maxEntries, maxBytes);
+    return cached ?? this.options.store.read(from, Math.min(through, from + maxEntries - 1), maxBytes);
+  }
+
+  async hashAt(index: number): Promise<ChainHash | undefined> {
+    return this.driver.raft.log.hashAt(index) ?? (await this.options.store.hashAt(index));
+  }
+
+  // ---------------------------------------------------------------- leadership transfer
+
+  /** Hands leadership over; resolves with nothing when another node leads, with a sentence when that failed. */
+  transfer(to: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      this.#transfers.push(resolve);
+      this.driver.step({ type: 'transfer', to });
+    });
+  }
+
+  #transferEnded(failed: string | undefined): void {
+    const waiting = this.#transfers;
+    this.#transfers = [];
+    for (const resolve of waiting) resolve(failed);
+  }
+
+  /** Why nothing new is taken, or undefined. */
+  refusalNow(wait: 'APPLIED' | 'COMMITTED'): Refusal | undefined {
+    if (this.closed !== undefined) return this.closed;
+    if (wait === 'APPLIED' && this.app.state === 'ABSENT') {
+      return refusal('APP_ABSENT', 'no app is connected to this sidecar to apply the command');
+    }
+    return undefined;
+  }
+}

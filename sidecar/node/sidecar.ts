@@ -1,0 +1,354 @@
+/**
+ * One sidecar: opens the log, starts the node and its three surfaces (peers, app socket, HTTP), and stops them in order.
+ *
+ * MUST: serve nothing before the log is open and checked; on a graceful stop hand leadership over, answer what waits,
+ * close in the reverse order; say why it ended by an exit code of PROTOCOL §2.
+ */
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { refusal } from '../../shared/codes.ts';
+import { removeEndpointFile, writeEndpointFile } from '../../shared/endpoint-files.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import { VERSION } from '../../shared/version.ts';
+import { AppServer, type ListenAt } from '../app/server.ts';
+import { type HttpServer, startHttp } from '../http/server.ts';
+import { openTokenFile, tokenCheck } from '../http/tokens.ts';
+import { TcpTransport } from '../peers/transport.ts';
+import type { RaftConfig } from '../raft/types.ts';
+import { Metrics } from '../record/metrics.ts';
+import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import { SqliteStore } from '../store/sqlite-store.ts';
+import { NodeAppHost } from './app-host.ts';
+import { NodeHttpHost } from './http-host.ts';
+import { createLogger, type LogLevel } from './logger.ts';
+import { Node } from './node.ts';
+import { sampleNode } from './sample.ts';
+
+export interface SidecarOptions {
+  readonly id: string;
+  readonly cluster: string;
+  readonly dataDir: string;
+  readonly peerListen: { readonly host: string; readonly port: number };
+  readonly httpListen: { readonly host: string; readonly port: number };
+  /** A path, or `tcp://127.0.0.1:PORT`. */
+  readonly appSocket: string;
+  readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  readonly control: boolean;
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+  readonly heartbeatMs: number;
+  readonly preVote: boolean;
+  readonly checkQuorum: boolean;
+  readonly logLevel: LogLevel;
+}
+
+export interface Sidecar {
+  /** Base URL actually bound. */
+  readonly http: string;
+  /** HOST:PORT actually bound. */
+  readonly peer: string;
+  readonly appSocket: string;
+  /** Resolves with the exit code when the sidecar ended by itself (3: storage fault, …). */
+  readonly ended: Promise<number>;
+  /** Graceful stop: hands leadership over, answers what waits, closes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** Carries the exit code of PROTOCOL §2 for a sidecar that could not start. */
+export class StartError extends Error {
+  readonly exitCode: number;
+  constructor(exitCode: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StartError';
+    this.exitCode = exitCode;
+  }
+}
+
+/** How often a full disk is tried again. */
+const NO_SPACE_RETRY_MS = 1_000;
+
+/** Opens everything in order. Rejects with StartError and one clear sentence; nothing is left open then. */
+export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
+  const running = new RunningSidecar(options);
+  try {
+    await running.start();
+  } catch (error) {
+    await running.abandon();
+    throw startError(error);
+  }
+  return running;
+}
+
+function startError(error: unknown): StartError {
+  if (error instanceof StartError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof StoreError)
+    return new StartError(error.kind === 'LOCKED' ? 4 : 3, message, { cause: error });
+  return new StartError(error instanceof RangeError ? 2 : 1, message, { cause: error });
+}
+
+class RunningSidecar implements Sidecar {
+  readonly #options: SidecarOptions;
+  readonly #log: Logger;
+  readonly ended: Promise<number>;
+  #end!: (exitCode: number) => void;
+  #store: Store | undefined;
+  #transport: TcpTransport | undefined;
+  #node!: Node;
+  #app: AppServer | undefined;
+  #httpServer: HttpServer | undefined;
+  #metrics: Metrics | undefined;
+  #endpointFile: string | undefined;
+  #peer = '';
+  #appSocket = '';
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: SidecarOptions) {
+    this.#options = options;
+    this.#log = createLogger(options.logLevel, options.cluster, options.id);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get http(): string {
+    return this.#httpServer?.url ?? '';
+  }
+  get peer(): string {
+    return this.#peer;
+  }
+  get appSocket(): string {
+    return this.#appSocket;
+  }
+
+  async start(): Promise<void> {
+    const { id, cluster, members } = this.#options;
+    if (!members.some((member) => member.id === id)) {
+      throw new StartError(2, `${id} is not among the members: ${members.map((m) => m.id).join(', ')}`);
+    }
+    const transport = new TcpTransport({
+      cluster,
+      self: id,
+      version: VERSION,
+      listen: this.#options.peerListen,
+      members,
+      random: Math.random,
+      log: (level, message, fields) => this.#log[level](fields, message),
+    });
+    this.#transport = transport;
+    const stored = await this.#openStore();
+    this.#createNode(stored, transport);
+    await this.#startSurfaces(transport);
+    this.#node.start();
+  }
+
+  async #openStore(): Promise<StoredState> {
+    const store: Store = new SqliteStore({ folder: this.#options.dataDir });
+    this.#store = store;
+    const stored = await store.open();
+    const { proof } = stored;
+    if (!proof.whole)
+      this.#log.warn({ mustReach: proof.mustReach }, `this node does not vote yet: ${proof.reason}`);
+    return stored;
+  }
+
+  #createNode(stored: StoredState, transport: TcpTransport): void {
+    const store = this.#store as Store;
+    const node = new Node({
+      cluster: this.#options.cluster,
+      raft: raftConfig(this.#options),
+      stored,
+      store,
+      transport,
+      log: this.#log,
+      listener: {
+        committed: () => this.#app?.committed(),
+        roleChanged: (role, term, leader, cause) => {
+          if (role === 'CANDIDATE') this.#metrics?.electionStarted();
+          this.#metrics?.leaderChanged(cause);
+          this.#app?.roleChanged(role, term, leader === '' ? undefined : leader, cause);
+        },
+        failed: (exitCode, message) => this.#fail(exitCode, message),
+      },
+    });
+    this.#node = node;
+    this.#listenTo(store);
+  }
+
+  #listenTo(store: Store): void {
+    store.listen({
+      durable: (sequence) => this.#node.driver.durable(sequence),
+      fault: (error) => this.#storeFault(error),
+      committed: (ms) => this.#metrics?.observeFsync(ms / 1_000),
+    });
+  }
+
+  async #startSurfaces(transport: TcpTransport): Promise<void> {
+    const { id, cluster, dataDir, control, members } = this.#options;
+    const node = this.#node;
+    const tokenFile = join(dataDir, 'tokens.json');
+    const tokens = await openTokenFile(tokenFile);
+    const appHost = new NodeAppHost(node);
+    const listen = listenAt(this.#options.appSocket);
+    const app = new AppServer({
+      host: appHost,
+      listen,
+      // On a Unix socket the file mode is the guard; TCP needs a secret of the scope that may propose and read.
+      token: 'tcp' in listen ? tokens.write : undefined,
+      onFault: (error) => this.#fault(error),
+    });
+    this.#app = app;
+    const delivered = (): number => app.stats().delivered ?? 0;
+    const metrics = new Metrics({ sample: () => sampleNode(node, delivered()) });
+    this.#metrics = metrics;
+    const httpHost = new NodeHttpHost({
+      node,
+      app: appHost,
+      version: VERSION,
+      members,
+      http: () => this.http,
+      delivered,
+      metrics: () => metrics.scrape(),
+    });
+    this.#httpServer = await startHttp({
+      host: httpHost,
+      listen: this.#options.httpListen,
+      tokens: tokenCheck(tokens),
+      log: this.#log,
+    });
+    transport.announceHttp(this.http);
+    this.#appSocket = printable(await app.listen());
+    const bound = await transport.start({
+      message: (message) => node.receive(message),
+      link: (peer, up) => node.linkChanged(peer, up),
+    });
+    this.#peer = `${bound.host}:${bound.port}`;
+    this.#endpointFile = await writeEndpointFile({
+      pid: process.pid,
+      cluster,
+      node: id,
+      http: this.http,
+      appSocket: this.#appSocket,
+      tokenFile,
+      control,
+      version: VERSION,
+    });
+  }
+
+  // ---------------------------------------------------------------- ending
+
+  #storeFault(error: StoreError): void {
+    if (error.kind === 'NO_SPACE') this.#diskFull(error);
+    else this.#fault(error);
+  }
+
+  #fault(error: Error): void {
+    this.#log.fatal({ err: error }, 'this sidecar cannot go on');
+    this.#fail(error instanceof StoreError ? 3 : 1, error.message);
+  }
+
+  /** The disk is full: no writes, no leadership, but reads of what is applied go on; tried again until there is space. */
+  #diskFull(error: StoreError): void {
+    const node = this.#node;
+    this.#log.error({ err: error }, 'the disk is full: this node takes no writes until there is space');
+    node.closed = refusal('NO_SPACE', `the disk of ${node.id} is full`, { retryAfterMs: NO_SPACE_RETRY_MS });
+    node.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
+    node.driver.stop();
+    this.#awaitSpace().catch((failure: unknown) => {
+      this.#log.fatal({ err: failure }, 'the log could not be opened again after the disk was full');
+      this.#fail(3, 'the log could not be opened again after the disk was full');
+    });
+  }
+
+  async #awaitSpace(): Promise<void> {
+    for (;;) {
+      await delay(NO_SPACE_RETRY_MS);
+      if (this.#stopping !== undefined) return;
+      try {
+        await (this.#store as Store).resume();
+        break;
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.kind !== 'NO_SPACE') throw error;
+      }
+    }
+    // What was not durable is forgotten: start consensus again from what the disk holds.
+    await (this.#store as Store).close();
+    this.#log.info('there is space again: starting consensus from what the disk holds');
+    const stored = await this.#openStore();
+    const store = this.#store as Store;
+    this.#listenTo(store);
+    this.#node.restart(store, stored);
+  }
+
+  #fail(exitCode: number, message: string): void {
+    this.#log.error({ exitCode }, `the sidecar ends: ${message}`);
+    this.#node.stop();
+    const end = (): void => this.#end(exitCode);
+    this.abandon().then(end, end);
+  }
+
+  /** Closes what is open, without ceremony. */
+  async abandon(): Promise<void> {
+    if (this.#endpointFile !== undefined) await removeEndpointFile(this.#endpointFile);
+    this.#metrics?.close();
+    await Promise.allSettled([this.#app?.close(), this.#httpServer?.close(), this.#transport?.close()]);
+    await Promise.allSettled([this.#store?.close()]);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopInOrder();
+    return this.#stopping;
+  }
+
+  async #stopInOrder(): Promise<void> {
+    const node = this.#node;
+    this.#log.info('stopping');
+    node.closed = refusal('SHUTTING_DOWN', 'this sidecar is stopping');
+    const deadline = performance.now() + LIMITS.shutdownMs;
+    const others = node.options.raft.membership.voters.length > 1;
+    if (others && node.driver.raft.role === 'LEADER') {
+      const failed = await node.transfer('');
+      this.#log.info(
+        failed === undefined ? 'leadership handed over' : `leadership not handed over: ${failed}`,
+      );
+    }
+    // What was taken is answered, as far as it gets its answer in time.
+    while (node.proposals.pending + node.reads.pending > 0 && performance.now() < deadline) await delay(10);
+    node.stop();
+    await this.abandon();
+    this.#log.info('stopped');
+    this.#end(0);
+  }
+}
+
+function listenAt(appSocket: string): ListenAt {
+  if (!appSocket.startsWith('tcp://')) return { path: appSocket };
+  const { hostname, port } = new URL(appSocket);
+  return { tcp: { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) } };
+}
+
+function printable(at: ListenAt): string {
+  if ('path' in at) return at.path;
+  return `tcp://${at.tcp.host.includes(':') ? `[${at.tcp.host}]` : at.tcp.host}:${at.tcp.port}`;
+}
+
+function raftConfig(options: SidecarOptions): RaftConfig {
+  return {
+    id: options.id,
+    group: '',
+    membership: { voters: options.members.map((member) => member.id), outgoing: [], learners: [] },
+    electionMinMs: options.electionMinMs,
+    electionMaxMs: options.electionMaxMs,
+    heartbeatMs: options.heartbeatMs,
+    preVote: options.preVote,
+    checkQuorum: options.checkQuorum,
+    appendBytes: LIMITS.appendBytes,
+    appendEntries: LIMITS.appendEntries,
+    inflightAppends: LIMITS.inflightAppends,
+    inflightBytes: LIMITS.inflightBytes,
+    uncommittedBytes: LIMITS.uncommittedBytes,
+    tailBytes: LIMITS.tailBytes,
+    random: Math.random,
+  };
+}

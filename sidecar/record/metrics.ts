@@ -1,0 +1,337 @@
+/**
+ * The metrics of one sidecar (`/metrics`), on a registry of their own.
+ *
+ * MUST: cost the hot path no more than adding to a number; everything else is collected when somebody scrapes.
+ * Names and labels are public: dashboards and alerts are written against them. Labels take a bounded number of
+ * values (roles, causes, codes, peers), never one per session or command.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { CAUSES, type Cause } from '../../shared/causes.ts';
+import { DEFINITE_CODES, type ErrorCode, INDEFINITE_CODES } from '../../shared/codes.ts';
+import type { Role } from '../../shared/entry.ts';
+
+/** How a request ended: OK, or the code it was refused or failed with. */
+export type Outcome = 'OK' | ErrorCode;
+export const OUTCOMES: readonly Outcome[] = ['OK', ...DEFINITE_CODES, ...INDEFINITE_CODES];
+
+export const CONSISTENCIES = ['LINEARIZABLE', 'LEASE', 'AT_LEAST', 'STALE'] as const;
+export type Consistency = (typeof CONSISTENCIES)[number];
+
+export const ROLES: readonly Role[] = ['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER'];
+export const APP_STATES = ['ABSENT', 'CONNECTED', 'LAGGING', 'STALLED'] as const;
+
+export interface PeerSample {
+  readonly id: string;
+  /** Entries of our log it is not known to have; undefined unless we lead. */
+  readonly matchLagEntries: number | undefined;
+  readonly droppedMessages: number;
+  readonly queueBytes: number;
+}
+
+/** Where the node stands now; made once per scrape. */
+export interface Sample {
+  readonly role: Role;
+  /** Leads, and has heard from a quorum within an election timeout. */
+  readonly isLeader: boolean;
+  readonly term: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly deliveredIndex: number;
+  readonly durableIndex: number;
+  readonly lastIndex: number;
+  readonly storeQueueBytes: number;
+  readonly storeOldestWriteMs: number;
+  readonly appState: (typeof APP_STATES)[number];
+  readonly peers: readonly PeerSample[];
+}
+
+export interface MetricsOptions {
+  readonly sample: () => Sample;
+}
+
+type Tally<K extends string> = Record<K, number>;
+
+/** What a disk takes for one durable commit, from a fast NVMe (0.1 ms) to a stuck one (5 s). */
+const FSYNC_BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5,
+];
+const LOOP_RESOLUTION_MS = 20;
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #takeSample: () => Sample;
+  #now: Sample;
+  #elections = 0;
+  readonly #leaderChanges = tally(CAUSES);
+  readonly #proposals = tally(OUTCOMES);
+  readonly #forwards = tally(OUTCOMES);
+  readonly #reads: Record<Consistency, Tally<Outcome>>;
+  readonly #fsync: Histogram;
+  readonly #loopDelay: ReturnType<typeof monitorEventLoopDelay>;
+
+  constructor({ sample }: MetricsOptions) {
+    this.#takeSample = sample;
+    this.#now = sample();
+    this.#reads = {
+      LINEARIZABLE: tally(OUTCOMES),
+      LEASE: tally(OUTCOMES),
+      AT_LEAST: tally(OUTCOMES),
+      STALE: tally(OUTCOMES),
+    };
+    this.#loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
+    this.#loopDelay.enable();
+    this.#fsync = new Histogram({
+      name: 'outrigger_fsync_seconds',
+      help: 'Time one durable commit of the log took, disk included. Its tail is the floor of every proposal; a 99th percentile over 10 ms means a slow disk.',
+      buckets: FSYNC_BUCKETS,
+      registers: [this.#registry],
+    });
+    this.#registerState();
+    this.#registerRequests();
+    this.#registerStoreAndApp();
+    this.#registerPeers();
+    this.#registerLoop();
+    collectDefaultMetrics({ register: this.#registry });
+  }
+
+  /** One durable commit took so many seconds. */
+  observeFsync(seconds: number): void {
+    this.#fsync.observe(seconds);
+  }
+
+  /** Another node leads now, or none does, for this cause. */
+  leaderChanged(cause: Cause): void {
+    this.#leaderChanges[cause]++;
+  }
+
+  electionStarted(): void {
+    this.#elections++;
+  }
+
+  /** `times` proposals taken by this node ended like this. */
+  countProposal(outcome: Outcome, times = 1): void {
+    this.#proposals[outcome] += times;
+  }
+
+  /** `times` reads taken by this node ended like this. */
+  countRead(consistency: Consistency, outcome: Outcome, times = 1): void {
+    this.#reads[consistency][outcome] += times;
+  }
+
+  /** `times` commands that this node sent on to the leader were answered like this. */
+  countForward(outcome: Outcome, times = 1): void {
+    this.#forwards[outcome] += times;
+  }
+
+  /** Everything as Prometheus text, from one sample. */
+  async scrape(): Promise<{ contentType: string; text: string }> {
+    this.#now = this.#takeSample();
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  /** Stops measuring the event loop. */
+  close(): void {
+    this.#loopDelay.disable();
+  }
+
+  #registerState(): void {
+    const state = (name: string, help: string, value: (now: Sample) => number) =>
+      this.#gauge(name, help, value);
+    this.#oneOf(
+      'outrigger_role',
+      'Role of this node: 1 for the role it has, 0 for the others.',
+      'role',
+      ROLES,
+      (now) => now.role,
+    );
+    state(
+      'outrigger_is_leader',
+      '1 while this node leads and hears from a quorum. The sum over a cluster should be 1; 0 for long means no writes.',
+      (now) => (now.isLeader ? 1 : 0),
+    );
+    state(
+      'outrigger_term',
+      'Current Raft term. Steady growth means elections that do not settle.',
+      (now) => now.term,
+    );
+    state(
+      'outrigger_commit_index',
+      'Highest index known to be on a quorum of disks.',
+      (now) => now.commitIndex,
+    );
+    state(
+      'outrigger_applied_index',
+      'Highest index the local app says it has applied.',
+      (now) => now.appliedIndex,
+    );
+    state('outrigger_delivered_index', 'Highest index handed to the local app.', (now) => now.deliveredIndex);
+    state('outrigger_durable_index', 'Highest index on the disk of this node.', (now) => now.durableIndex);
+    state(
+      'outrigger_last_index',
+      'Highest index in the log of this node, durable or not.',
+      (now) => now.lastIndex,
+    );
+    this.#tallies(
+      'outrigger_leader_changes_total',
+      'Changes of the leader this node follows or is, by cause. More than a few per hour want a look at disk, network and CPU.',
+      ['cause'],
+      () => CAUSES.map((cause) => [{ cause }, this.#leaderChanges[cause]]),
+    );
+    this.#tallies(
+      'outrigger_elections_started_total',
+      'Elections this node campaigned in, lost ones included.',
+      [],
+      () => [[{}, this.#elections]],
+    );
+  }
+
+  #registerRequests(): void {
+    this.#tallies(
+      'outrigger_proposals_total',
+      'Proposals taken by this node, by how they ended (OK or an error code). The rate of OK is the write throughput.',
+      ['outcome'],
+      () => seen(this.#proposals).map(([outcome, count]) => [{ outcome }, count]),
+    );
+    this.#tallies(
+      'outrigger_reads_total',
+      'Reads taken by this node, by consistency and by how they ended.',
+      ['consistency', 'outcome'],
+      () =>
+        CONSISTENCIES.flatMap((consistency) =>
+          seen(this.#reads[consistency]).map(([outcome, count]): Row => [{ consistency, outcome }, count]),
+        ),
+    );
+    this.#tallies(
+      'outrigger_forwards_total',
+      'Commands this node sent on to the leader, by how that was answered. Clients that dial the leader make it 0.',
+      ['outcome'],
+      () => seen(this.#forwards).map(([outcome, count]) => [{ outcome }, count]),
+    );
+  }
+
+  #registerStoreAndApp(): void {
+    this.#gauge(
+      'outrigger_store_queue_bytes',
+      'Bytes that wait for the disk. Growth means that the disk does not keep up.',
+      (now) => now.storeQueueBytes,
+    );
+    this.#gauge(
+      'outrigger_store_oldest_write_seconds',
+      'Age of the oldest write that is not durable, 0 when there is none. A leader steps down when it nears an election timeout.',
+      (now) => now.storeOldestWriteMs / 1000,
+    );
+    this.#oneOf(
+      'outrigger_app_state',
+      'State of the local app: 1 for the state it is in, 0 for the others. Only CONNECTED is healthy.',
+      'state',
+      APP_STATES,
+      (now) => now.appState,
+    );
+    this.#gauge(
+      'outrigger_app_lag_entries',
+      'Committed entries that the local app has not applied. Growth means that the app is slower than the writes.',
+      (now) => Math.max(0, now.commitIndex - now.appliedIndex),
+    );
+  }
+
+  #registerPeers(): void {
+    const peers = (name: string, help: string, value: (peer: PeerSample) => number | undefined) =>
+      this.#rows(name, help, ['peer'], (now) =>
+        now.peers.flatMap((peer): Row[] => {
+          const found = value(peer);
+          return found === undefined ? [] : [[{ peer: peer.id }, found]];
+        }),
+      );
+    peers(
+      'outrigger_peer_match_lag_entries',
+      'Entries of the log of this leader that the peer is not known to have. Absent unless this node leads.',
+      (peer) => peer.matchLagEntries,
+    );
+    peers('outrigger_peer_queue_bytes', 'Bytes that wait to be sent to the peer.', (peer) => peer.queueBytes);
+    this.#tallies(
+      'outrigger_peer_dropped_messages_total',
+      'Messages to the peer that were dropped because its queue was full or it was not connected. Raft sends them again.',
+      ['peer'],
+      () => this.#now.peers.map((peer) => [{ peer: peer.id }, peer.droppedMessages]),
+    );
+  }
+
+  #registerLoop(): void {
+    const delay = this.#loopDelay;
+    // The monitor times its own timer, so an idle loop shows the resolution; only what is above it is lag.
+    const lag = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000) || 0;
+    this.#rows(
+      'outrigger_event_loop_lag_seconds',
+      'How late the event loop ran since the last scrape (median, 99th percentile, worst). Near an election timeout it costs leadership.',
+      ['quantile'],
+      () => {
+        const rows: Row[] = [
+          [{ quantile: '0.5' }, lag(delay.percentile(50))],
+          [{ quantile: '0.99' }, lag(delay.percentile(99))],
+          [{ quantile: '1' }, lag(delay.max)],
+        ];
+        delay.reset();
+        return rows;
+      },
+    );
+  }
+
+  #gauge(name: string, help: string, value: (now: Sample) => number): void {
+    this.#rows(name, help, [], (now) => [[{}, value(now)]]);
+  }
+
+  /** A gauge that is 1 for one of `all` and 0 for the others. */
+  #oneOf<V extends string>(
+    name: string,
+    help: string,
+    label: string,
+    all: readonly V[],
+    value: (now: Sample) => V,
+  ): void {
+    this.#rows(name, help, [label], (now) =>
+      all.map((one) => [{ [label]: one }, one === value(now) ? 1 : 0]),
+    );
+  }
+
+  #rows(name: string, help: string, labelNames: string[], rows: (now: Sample) => Row[]): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect: () => {
+        gauge.reset();
+        for (const [labels, value] of rows(this.#now)) gauge.set(labels, value);
+      },
+    });
+  }
+
+  /** A counter that is told its whole value at each scrape. */
+  #tallies(name: string, help: string, labelNames: string[], rows: () => Row[]): void {
+    const counter: Counter = new Counter({
+      name,
+      help,
+      labelNames,
+      registers: [this.#registry],
+      collect: () => {
+        counter.reset();
+        for (const [labels, value] of rows()) counter.inc(labels, value);
+      },
+    });
+  }
+}
+
+type Row = [labels: Record<string, string>, value: number];
+
+function tally<K extends string>(keys: readonly K[]): Tally<K> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Tally<K>;
+}
+
+/** What happened at least once, and OK always, so that its rate is there from the start. */
+function seen(counts: Tally<Outcome>): [Outcome, number][] {
+  return OUTCOMES.filter((outcome) => outcome === 'OK' || counts[outcome] > 0).map((one) => [
+    one,
+    counts[one],
+  ]);
+}

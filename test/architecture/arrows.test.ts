@@ -1,0 +1,134 @@
+/**
+ * Holds the arrows of the house (docs/architecture.md): who may import whom, and that the core is pure.
+ */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+/** Folder → folders its files may import from besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  shared: [],
+  'sidecar/raft': ['shared'],
+  'sidecar/store': ['shared'],
+  'sidecar/peers': ['shared'],
+  'sidecar/app': ['shared'],
+  'sidecar/http': ['shared'],
+  'sidecar/routing': ['shared'],
+  'sidecar/record': ['shared'],
+  'sidecar/node': [
+    'shared',
+    'sidecar/raft',
+    'sidecar/store',
+    'sidecar/peers',
+    'sidecar/app',
+    'sidecar/http',
+    'sidecar/routing',
+    'sidecar/record',
+  ],
+  'sidecar/cli': ['shared', 'sidecar/node'],
+};
+
+/** Only this folder may name this package. */
+const OWNED_PACKAGES: Readonly<Record<string, string>> = {
+  sqlite3: 'sidecar/store',
+  express: 'sidecar/http',
+  'prom-client': 'sidecar/record',
+  commander: 'sidecar/cli',
+  vscode: 'extension',
+};
+
+const IMPURE =
+  /\b(Date\.|performance\.|Math\.random|setTimeout|setInterval|setImmediate|queueMicrotask|process\.|Promise\b|async\b|await\b)/;
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+}
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file).replaceAll('\\', '/'));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, 'utf8');
+  return [...text.matchAll(/^(?:import|export)\b[^;]*?from '([^']+)'/gms)].map((match) => ({
+    file,
+    from: match[1] as string,
+  }));
+}
+
+function folderOf(file: string): string | undefined {
+  return Object.keys(MAY_IMPORT)
+    .filter((folder) => file.startsWith(`${folder}/`))
+    .sort((a, b) => b.length - a.length)[0];
+}
+
+const files = [...sources('shared'), ...sources('sidecar')];
+
+describe('the arrows of the house', () => {
+  it('finds the sources', () => {
+    assert.ok(files.length > 50, `only ${files.length} files`);
+  });
+
+  it('every file stands in a folder that has a rule', () => {
+    assert.deepEqual(
+      files.filter((file) => folderOf(file) === undefined),
+      [],
+    );
+  });
+
+  it('modules import only where an arrow points', () => {
+    const wrong: string[] = [];
+    for (const { file, from } of files.flatMap(importsOf)) {
+      if (!from.startsWith('.')) continue;
+      if (file === 'shared/version.ts' && from === '../package.json') continue;
+      const target = normalize(join(dirname(file), from)).replaceAll('\\', '/');
+      const own = folderOf(file) as string;
+      const other = folderOf(target);
+      if (other === own || (MAY_IMPORT[own] ?? []).includes(other ?? '')) continue;
+      wrong.push(`${file} imports ${from}`);
+    }
+    assert.deepEqual(wrong, []);
+  });
+
+  it('each outside package has one owner', () => {
+    const wrong = files
+      .flatMap(importsOf)
+      .filter(({ file, from }) => {
+        const owner = OWNED_PACKAGES[from];
+        return owner !== undefined && !file.startsWith(`${owner}/`);
+      })
+      .map(({ file, from }) => `${file} imports ${from}`);
+    assert.deepEqual(wrong, []);
+  });
+
+  for (const folder of ['sidecar/raft', 'sidecar/routing']) {
+    it(`${folder} is pure: no node modules, clock, randomness, timers or promises`, () => {
+      const wrong: string[] = [];
+      for (const file of sources(folder)) {
+        for (const { from } of importsOf(file))
+          if (!from.startsWith('.')) wrong.push(`${file} imports ${from}`);
+        const code = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+        const impure = IMPURE.exec(code);
+        if (impure !== null) wrong.push(`${file} uses ${impure[0]}`);
+      }
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  it('the core reaches only pure files of shared/', () => {
+    const reached = new Set<string>();
+    const queue = sources('sidecar/raft');
+    for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+      if (reached.has(file)) continue;
+      reached.add(file);
+      for (const { from } of importsOf(file)) {
+        assert.ok(from.startsWith('.'), `the core reaches ${from} through ${file}`);
+        queue.push(normalize(join(dirname(file), from)).replaceAll('\\', '/'));
+      }
+    }
+    assert.ok(reached.has('shared/term-runs.ts'));
+  });
+});

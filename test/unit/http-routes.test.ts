@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { ROUTES, type Route } from '../../sidecar/http/routes.ts';
+import { mintTokens, SCOPES } from '../../sidecar/http/tokens.ts';
+import { type Ask, ask, type Fixture, startFixture, TOKENS } from './http-support.ts';
+
+/** A good request for a route: the right token, the right body. */
+function good(route: Route): Ask {
+  const target = route.path.replace(':id', 'n2');
+  const base = { method: route.method, target };
+  const token = route.scope === 'open' ? {} : { token: TOKENS[route.scope] };
+  if (route.body === 'none') return { ...base, ...token };
+  const body = route.body === 'json' ? '{}' : 'command';
+  return { ...base, ...token, body, headers: [['Content-Type', 'application/json']] };
+}
+
+describe('http: every route of the table', () => {
+  let fixture: Fixture;
+  before(async () => {
+    fixture = await startFixture();
+  });
+  after(() => fixture.server.close());
+  beforeEach(() => {
+    fixture.calls.length = 0;
+  });
+
+  it('holds the whole public surface', () => {
+    const names = ROUTES.map(({ method, path, scope }) => `${method} ${path} ${scope}`);
+    assert.deepEqual(names.sort(), [
+      'DELETE /v1/faults/:id admin',
+      'DELETE /v1/members/:id admin',
+      'GET / open',
+      'GET /leader open',
+      'GET /livez open',
+      'GET /metrics open',
+      'GET /readyz open',
+      'GET /v1/events view',
+      'GET /v1/explain view',
+      'GET /v1/faults admin',
+      'GET /v1/log view',
+      'GET /v1/log/terms view',
+      'GET /v1/members view',
+      'GET /v1/status open',
+      'POST /v1/faults admin',
+      'POST /v1/leader/transfer admin',
+      'POST /v1/members admin',
+      'POST /v1/members/:id/promote admin',
+      'POST /v1/propose write',
+      'POST /v1/read write',
+      'POST /v1/snapshot admin',
+    ]);
+  });
+
+  for (const route of ROUTES) {
+    const name = `${route.method} ${route.path}`;
+    const { scope: wanted } = route;
+    if (wanted === 'open') {
+      it(`${name} needs no token`, async () => {
+        const answer = await ask(fixture.port, good(route));
+        assert.equal(answer.status, route.path === '/' ? 501 : 200);
+        checkHeaders(answer.headers);
+      });
+      continue;
+    }
+    it(`${name} opens for ${wanted} and above only`, async () => {
+      const { token: _right, ...request } = good(route);
+      const strange = mintTokens().admin;
+      const right = TOKENS[wanted];
+      const twice = (first: string, second: string): Ask => ({
+        ...request,
+        token: first,
+        headers: [...(request.headers ?? []), ['Authorization', `Bearer ${second}`]],
+      });
+      const refused: Ask[] = [
+        request,
+        { ...request, token: strange },
+        { ...request, token: right.slice(0, -1) },
+        { ...request, token: `${right}A` },
+        { ...request, token: '' },
+        { ...request, target: `${request.target}?token=${right}` },
+        { ...request, target: `${request.target}?access_token=${right}` },
+        { ...request, headers: [...(request.headers ?? []), ['Authorization', `Basic ${right}`]] },
+        { ...request, headers: [...(request.headers ?? []), ['Cookie', `token=${right}`]] },
+        // Two of them: whoever added one must not decide which counts.
+        twice(strange, right),
+        twice(right, strange),
+      ];
+      for (const one of refused) {
+        const answer = await ask(fixture.port, one);
+        assert.equal(answer.status, 401, JSON.stringify(one));
+        assert.equal(answer.json['code'], 'UNAUTHORIZED');
+        assert.equal(answer.json['definite'], true);
+        assert.match(answer.headers['www-authenticate'] ?? '', /^Bearer/);
+        checkHeaders(answer.headers);
+      }
+      for (const scope of SCOPES.filter((held) => SCOPES.indexOf(held) < SCOPES.indexOf(wanted))) {
+        const answer = await ask(fixture.port, { ...request, token: TOKENS[scope] });
+        assert.equal(answer.status, 403, `${scope} must not open ${name}`);
+        assert.equal(answer.json['code'], 'FORBIDDEN');
+      }
+      assert.deepEqual(fixture.calls, [], 'a refused request reached the node');
+
+      for (const scope of SCOPES.filter((held) => SCOPES.indexOf(held) >= SCOPES.indexOf(wanted))) {
+        const answer = await ask(fixture.port, { ...request, token: TOKENS[scope] });
+        if (answer.status === 501) assert.equal(answer.json['code'], 'UNSUPPORTED');
+        else assert.equal(answer.status, 200, `${scope} must open ${name}: ${answer.body}`);
+        checkHeaders(answer.headers);
+      }
+    });
+  }
+
+  it('answers other methods with 405 and what it takes', async () => {
+    for (const path of new Set(ROUTES.map((route) => route.path))) {
+      const here = ROUTES.filter((route) => route.path === path).map((route) => route.method as string);
+      const taken = here.includes('GET') ? [...here, 'HEAD'] : here;
+      for (const method of [
+        'GET',
+        'HEAD',
+        'POST',
+        'PUT',
+        'PATCH',
+        'DELETE',
+        'OPTIONS',
+        'TRACE',
+        'PROPFIND',
+      ]) {
+        if (taken.includes(method)) continue;
+        const answer = await ask(fixture.port, {
+          method,
+          target: path.replace(':id', 'n2'),
+          token: TOKENS.admin,
+          headers: [['X-HTTP-Method-Override', here[0] ?? '']],
+        });
+        assert.equal(answer.status, 405, `${method} ${path}`);
+        assert.deepEqual(new Set((answer.headers['allow'] ?? '').split(', ')), new Set(taken));
+        if (method !== 'HEAD') assert.equal(answer.json['code'], 'BAD_REQUEST');
+        checkHeaders(answer.headers);
+      }
+    }
+    assert.deepEqual(fixture.calls, []);
+  });
+
+  it('answers HEAD without a body, with the same status and token rules', async () => {
+    for (const target of ['/livez', '/readyz', '/leader']) {
+      const answer = await ask(fixture.port, { method: 'HEAD', target });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.body, '');
+    }
+    assert.equal((await ask(fixture.port, { method: 'HEAD', target: '/v1/log' })).status, 401);
+  });
+
+  it('knows each path by its exact spelling only', async () => {
+    for (const target of [
+      '//v1/log',
+      '/%76%31/log',
+      '/v1/%6cog',
+      '/v1/log/',
+      '/V1/LOG',
+      '/v1/../v1/log',
+      '/v1/./log',
+      '/v1/log%2fterms',
+      '/v1/log\\terms',
+      '/v1/log;x=1',
+      '/livez/../v1/log',
+      '/v1/members/n1/extra',
+      '/nothing',
+    ]) {
+      const answer = await ask(fixture.port, { target, token: TOKENS.admin });
+      assert.equal(answer.status, 404, target);
+      assert.equal(answer.json['code'], 'NOT_FOUND');
+    }
+    const undecodable = await ask(fixture.port, {
+      method: 'DELETE',
+      target: '/v1/members/%ff',
+      token: TOKENS.admin,
+    });
+    assert.equal(undecodable.status, 400);
+    assert.match(String(undecodable.json['message']), /percent-encoding/);
+    assert.deepEqual(fixture.calls, []);
+    assert.deepEqual(fixture.errors, []);
+  });
+});
+
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  assert.match(headers['content-security-policy'] ?? '', /default-src 'none'; frame-ancestors 'none'/);
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.equal(headers['cache-control'], 'no-store');
+  for (const name of Object.keys(headers)) {
+    assert.ok(!name.startsWith('access-control-'), `CORS header ${name}`);
+    assert.ok(!['x-powered-by', 'etag', 'set-cookie'].includes(name), name);
+  }
+}
