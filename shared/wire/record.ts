@@ -37,7 +37,8 @@ export function decodeRecord(record: Uint8Array): Entry {
     time: raw.time,
     session: raw.session,
     sequence: raw.sequence,
-    command: raw.command,
+    // protobufjs gives a plain array where the field is absent.
+    command: raw.command.length === 0 ? new Uint8Array(0) : raw.command,
     record,
   };
 }

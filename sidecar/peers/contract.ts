@@ -29,13 +29,15 @@ export interface PeerLinkStatus {
 
 export interface TransportListener {
   message(message: PeerMessage): void;
-  /** A link came up or went down (either direction); for events and metrics. */
-  link?(id: string, up: boolean, reason: string): void;
+  /** A link came up or went down; for events and metrics. OUT is the one we dialled and send on. */
+  link?(id: string, up: boolean, reason: string, direction: 'OUT' | 'IN'): void;
 }
 
 export interface Transport {
   /** Binds the listener and starts dialling. Resolves with what was bound. Rejects with one clear sentence. */
   start(listener: TransportListener): Promise<{ host: string; port: number }>;
+  /** Replaces the members (ourselves may be among them). Links to those that left close, new ones are dialled. */
+  setMembers(members: readonly PeerAddress[]): void;
   /** Our own HTTP base URL, told to peers in each later handshake. */
   announceHttp(url: string): void;
   /** Queues one message for `message.to`; drops it (and counts) when the queue is full or there is no link. */

@@ -1,0 +1,169 @@
+/**
+ * The incoming side: listens, checks each hello, then only reads.
+ *
+ * MUST: hand out nothing before a hello was accepted, and send nothing but the one reply to it. MUST close
+ * a connection at its first wrong byte, and harm no other by that. One connection per peer: a newer one
+ * takes the place of the older, which a restarted peer may have left behind.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { LIMITS } from '../../shared/limits.ts';
+import { decodeHello, encodeHelloReply, type Hello, type HelloReply } from './codec.ts';
+import { FrameError, type FrameFault, FrameReader } from './framing.ts';
+import { connectOptions, failureSentence, type Log } from './sockets.ts';
+
+export interface AcceptorOptions {
+  answer(hello: Hello): HelloReply;
+  readonly log: Log;
+  /** `hello.from` may send from now on. */
+  up(hello: Hello): void;
+  down(id: string, reason: string): void;
+  /** One payload from an accepted peer. May throw FrameError: then its connection closes. */
+  payload(id: string, payload: Buffer): void;
+  /** Bytes that came from an accepted peer. */
+  received(id: string, bytes: number): void;
+  /** Somebody broke the protocol. */
+  fault(fault: FrameFault): void;
+}
+
+/** One incoming connection. `from` is '' until its hello was accepted. */
+interface Incoming {
+  readonly socket: Socket;
+  from: string;
+  open: boolean;
+  /** Until its hello was accepted. */
+  deadline: NodeJS.Timeout | undefined;
+}
+
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #server: Server;
+  readonly #all = new Set<Incoming>();
+  readonly #byPeer = new Map<string, Incoming>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options;
+    this.#server = createServer(connectOptions, (socket) => this.#accept(socket));
+    this.#server.maxConnections = LIMITS.peerConnections;
+    this.#server.on('drop', () => {
+      options.log('warn', 'peer connection refused', {
+        reason: `over ${LIMITS.peerConnections} connections`,
+      });
+    });
+  }
+
+  /** Rejects with one clear sentence. */
+  async listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    this.#server.listen({ host, port });
+    try {
+      await once(this.#server, 'listening');
+    } catch (error) {
+      const why = error instanceof Error ? failureSentence(error) : String(error);
+      throw new Error(`cannot listen for peers on ${host} port ${port}: ${why}`, { cause: error });
+    }
+    if (this.#closing !== undefined) {
+      this.#server.close();
+      throw new Error('the peer listener was closed while it started');
+    }
+    this.#server.on('error', (error) => {
+      this.#options.log('error', 'peer listener', { reason: failureSentence(error) });
+    });
+    // A TCP server's address is an AddressInfo; the other types are for pipes and closed servers.
+    const { address, port: bound } = this.#server.address() as AddressInfo;
+    return { host: address, port: bound };
+  }
+
+  /** Closes the connection of a peer that is no member any more. */
+  disconnect(id: string, reason: string): void {
+    const connection = this.#byPeer.get(id);
+    if (connection !== undefined) this.#end(connection, reason);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const wasListening = this.#server.listening;
+    const closed = wasListening ? once(this.#server, 'close') : undefined;
+    if (wasListening) this.#server.close();
+    for (const connection of this.#all) this.#end(connection, 'this node is closing');
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closing !== undefined) {
+      socket.destroy();
+      return;
+    }
+    const connection: Incoming = { socket, from: '', open: true, deadline: undefined };
+    this.#all.add(connection);
+    const reader: FrameReader = new FrameReader(LIMITS.peerHelloBytes, (payload) => {
+      if (connection.from !== '') this.#options.payload(connection.from, payload);
+      else this.#greet(connection, reader, payload);
+      return connection.open;
+    });
+    connection.deadline = setTimeout(() => {
+      this.#end(connection, `no hello within ${LIMITS.peerHandshakeMs} ms`);
+    }, LIMITS.peerHandshakeMs);
+    socket.on('data', (chunk) => {
+      if (connection.from !== '') this.#options.received(connection.from, chunk.length);
+      this.#read(connection, reader, chunk);
+    });
+    socket.on('error', (error) => this.#end(connection, failureSentence(error)));
+    socket.on('end', () => this.#end(connection, 'the peer closed the connection'));
+    socket.on('close', () => this.#end(connection, 'the connection closed'));
+  }
+
+  #read(connection: Incoming, reader: FrameReader, chunk: Buffer): void {
+    try {
+      reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#options.fault(error.fault);
+      this.#options.log('warn', 'peer connection broke the protocol', {
+        peer: connection.from,
+        fault: error.fault,
+        reason: error.message,
+      });
+      this.#end(connection, error.message);
+    }
+  }
+
+  #greet(connection: Incoming, reader: FrameReader, payload: Buffer): void {
+    const hello = decodeHello(payload);
+    const reply = this.#options.answer(hello);
+    const frame = encodeHelloReply(reply);
+    if (!reply.ok) {
+      this.#options.log('warn', 'peer refused', {
+        peer: hello.from,
+        code: reply.code,
+        reason: reply.message,
+      });
+      // The dialer reads our reply and hangs up; if it does not, the handshake's deadline ends it.
+      connection.open = false;
+      connection.socket.end(frame);
+      return;
+    }
+    const older = this.#byPeer.get(hello.from);
+    if (older !== undefined) this.#end(older, 'the peer connected again');
+    clearTimeout(connection.deadline);
+    connection.from = hello.from;
+    this.#byPeer.set(hello.from, connection);
+    reader.maxBytes = LIMITS.peerFrameBytes;
+    connection.socket.write(frame);
+    this.#options.up(hello);
+  }
+
+  #end(connection: Incoming, reason: string): void {
+    connection.open = false;
+    clearTimeout(connection.deadline);
+    connection.socket.destroy();
+    if (!this.#all.delete(connection) || connection.from === '') return;
+    if (this.#byPeer.get(connection.from) === connection) this.#byPeer.delete(connection.from);
+    this.#options.log('info', 'incoming peer link down', { peer: connection.from, reason });
+    this.#options.down(connection.from, reason);
+  }
+}

@@ -1,0 +1,365 @@
+/**
+ * Peer messages and handshakes as frames, and back.
+ *
+ * MUST: encode the same batch of entries once, however many followers it goes to. MUST hand out a message
+ * only when every integer in it is safe and the entries of an Append are without gaps; otherwise throw a
+ * FrameError. Entries are views into the received payload: nothing is copied, and nothing may change it.
+ *
+ * protobufjs generates code for each message from peer.proto. An entry in a batch of 64 costs about 0.2 µs
+ * each way, so nothing here is written by hand.
+ */
+import protobuf from 'protobufjs';
+import { assertSafeIndex, type ChainHash, type Entry, HASH_BYTES } from '../../shared/entry.ts';
+import type {
+  Append,
+  AppendReply,
+  ForwardPropose,
+  ForwardProposed,
+  ForwardRead,
+  ForwardReadIndex,
+  Heartbeat,
+  HeartbeatReply,
+  PeerMessage,
+  SnapshotChunk,
+  SnapshotReply,
+  VoteReply,
+  VoteRequest,
+} from '../../shared/messages.ts';
+import { decodeRecord, hashFromBytes, hashToBytes, recordOf } from '../../shared/wire/record.ts';
+import { peerSchema } from '../../shared/wire/schema.ts';
+import { FrameError, sealFrame } from './framing.ts';
+
+const NO_BYTES = Buffer.alloc(0);
+const PeerFrame = peerSchema.lookupType('outrigger.peer.v1.PeerFrame');
+
+export interface Hello {
+  readonly protocol: number;
+  readonly cluster: string;
+  readonly from: string;
+  readonly to: string;
+  readonly version: string;
+  /** Base URL of the dialer's HTTP surface, '' when off. */
+  readonly http: string;
+}
+
+export interface HelloReply {
+  readonly ok: boolean;
+  /** '' when ok, else WRONG_CLUSTER, WRONG_NODE, UNKNOWN_NODE or PROTOCOL. */
+  readonly code: string;
+  readonly message: string;
+  readonly http: string;
+}
+
+/** The frame of `body`, encoded behind room for the frame's header so that it is not copied for it. */
+function encodeFrame(group: string, term: number, field: string, body: object): Buffer {
+  const writer = protobuf.Writer.create().fixed32(0).fixed32(0);
+  const frame = PeerFrame.encode({ group, term, [field]: body }, writer).finish();
+  return sealFrame(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+}
+
+/** Decodes to protobufjs' own object: absent fields have their defaults, integers may still be unsafe. */
+function decodeFrame(payload: Buffer): protobuf.ReflectedMessage {
+  try {
+    return PeerFrame.decode(payload);
+  } catch (error) {
+    throw undecodable(error);
+  }
+}
+
+function undecodable(error: unknown): FrameError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new FrameError('UNDECODABLE', `a frame cannot be decoded: ${why}`);
+}
+
+// ---------------------------------------------------------------- handshake
+
+export function encodeHello(hello: Hello): Buffer {
+  return encodeFrame('', 0, 'hello', hello);
+}
+
+export function encodeHelloReply(reply: HelloReply): Buffer {
+  return encodeFrame('', 0, 'helloReply', reply);
+}
+
+/** Throws FrameError unless `payload` is a Hello. */
+export function decodeHello(payload: Buffer): Hello {
+  const raw = decodeFrame(payload);
+  if (raw['body'] !== 'hello') throw notAllowed(raw['body'], 'before hello');
+  const { protocol, cluster, from, to, version, http }: Hello = raw['hello'];
+  return { protocol, cluster, from, to, version, http };
+}
+
+/** Throws FrameError unless `payload` is a HelloReply. */
+export function decodeHelloReply(payload: Buffer): HelloReply {
+  const raw = decodeFrame(payload);
+  if (raw['body'] !== 'helloReply') throw notAllowed(raw['body'], 'in place of the reply to hello');
+  const { ok, code, message, http }: HelloReply = raw['helloReply'];
+  return { ok, code, message, http };
+}
+
+function notAllowed(body: unknown, where: string): FrameError {
+  const what = typeof body === 'string' ? `a frame with ${body}` : 'a frame without a known body';
+  return new FrameError('NOT_ALLOWED', `${what} is not allowed ${where}`);
+}
+
+// ---------------------------------------------------------------- encoding
+
+const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
+  VoteRequest: 'voteRequest',
+  VoteReply: 'voteReply',
+  Append: 'append',
+  AppendReply: 'appendReply',
+  Heartbeat: 'heartbeat',
+  HeartbeatReply: 'heartbeatReply',
+  TimeoutNow: 'timeoutNow',
+  SnapshotChunk: 'snapshotChunk',
+  SnapshotReply: 'snapshotReply',
+  ForwardPropose: 'forwardPropose',
+  ForwardProposed: 'forwardProposed',
+  ForwardRead: 'forwardRead',
+  ForwardReadIndex: 'forwardReadIndex',
+};
+
+/** Encodes messages; remembers the last Append, because a leader sends each batch to every follower. */
+export class PeerEncoder {
+  #encodes = 0;
+  #lastAppend: Append | undefined;
+  #lastHash: ChainHash = '';
+  #lastFrame: Buffer | undefined;
+
+  /** How many frames were really encoded. */
+  get encodes(): number {
+    return this.#encodes;
+  }
+
+  /** The whole frame. It may be shared with an earlier call: it must not be changed. */
+  encode(message: PeerMessage): Buffer {
+    if (message.type === 'Append') return this.#append(message);
+    this.#encodes++;
+    // Only `term` of Raft's own messages is the frame's: ForwardProposed has one with another meaning.
+    const term = 'id' in message ? 0 : message.term;
+    return encodeFrame(message.group, term, FIELD[message.type], message);
+  }
+
+  #append(message: Append): Buffer {
+    const hash = message.lastHash === '' ? (message.entries.at(-1)?.hash ?? '') : message.lastHash;
+    const last = this.#lastAppend;
+    if (this.#lastFrame !== undefined && last !== undefined) {
+      if (this.#lastHash === hash && sameBatch(last, message)) return this.#lastFrame;
+    }
+    this.#encodes++;
+    this.#lastAppend = message;
+    this.#lastHash = hash;
+    this.#lastFrame = encodeFrame(message.group, message.term, FIELD.Append, {
+      prevIndex: message.prevIndex,
+      prevTerm: message.prevTerm,
+      records: message.entries.map(recordOf),
+      commit: message.commit,
+      round: message.round,
+      lastHash: hashToBytes(hash),
+    });
+    return this.#lastFrame;
+  }
+}
+
+/** Entries are immutable and without gaps, so the first, the last and the length tell them all. */
+function sameBatch(a: Append, b: Append): boolean {
+  return (
+    a.term === b.term &&
+    a.prevIndex === b.prevIndex &&
+    a.prevTerm === b.prevTerm &&
+    a.commit === b.commit &&
+    a.round === b.round &&
+    a.group === b.group &&
+    a.entries.length === b.entries.length &&
+    a.entries[0] === b.entries[0] &&
+    a.entries.at(-1) === b.entries.at(-1)
+  );
+}
+
+// ---------------------------------------------------------------- decoding
+
+/** What a frame says outside of its body, and who the handshake of its connection said is talking. */
+interface Head {
+  readonly group: string;
+  readonly from: string;
+  readonly to: string;
+  readonly term: number;
+}
+/** The fields of `M` that are in its body: protobufjs gives them the same names and types. */
+type Body<M> = Omit<M, 'type' | 'group' | 'from' | 'to'>;
+interface AppendBody extends Omit<Body<Append>, 'entries' | 'lastHash'> {
+  readonly records: readonly Uint8Array[];
+  readonly lastHash: Uint8Array;
+}
+
+function safe(value: number, what: string): number {
+  assertSafeIndex(value, what);
+  return value;
+}
+
+/** What protobufjs gives for an absent bytes field is an empty array that is no Uint8Array. */
+function bytesOf(value: Uint8Array): Uint8Array {
+  return value.length === 0 ? NO_BYTES : value;
+}
+
+function readAppend(head: Head, body: AppendBody): Append {
+  const prevIndex = safe(body.prevIndex, 'prevIndex');
+  const prevTerm = safe(body.prevTerm, 'prevTerm');
+  const entries: Entry[] = [];
+  let lastTerm = prevTerm;
+  for (const record of body.records) {
+    const entry = decodeRecord(record);
+    const expected = prevIndex + 1 + entries.length;
+    if (entry.index !== expected) throw new RangeError(`entry ${entry.index} is where ${expected} should be`);
+    if (entry.term < lastTerm) throw new RangeError(`entry ${expected} has a lower term than the one before`);
+    lastTerm = entry.term;
+    entries.push(entry);
+  }
+  if (lastTerm > head.term) throw new RangeError(`the entries reach term ${lastTerm}, over the sender's`);
+  const hashBytes = body.lastHash.length;
+  if (hashBytes !== 0 && hashBytes !== HASH_BYTES) throw new RangeError(`a hash has ${hashBytes} bytes`);
+  return {
+    type: 'Append',
+    ...head,
+    prevIndex,
+    prevTerm,
+    entries,
+    commit: safe(body.commit, 'commit'),
+    round: safe(body.round, 'round'),
+    lastHash: hashFromBytes(bytesOf(body.lastHash)),
+  };
+}
+
+function readAppendReply(head: Head, body: Body<AppendReply>): AppendReply {
+  return {
+    type: 'AppendReply',
+    ...head,
+    ok: body.ok,
+    index: safe(body.index, 'index'),
+    hintIndex: safe(body.hintIndex, 'hintIndex'),
+    hintTerm: safe(body.hintTerm, 'hintTerm'),
+    round: safe(body.round, 'round'),
+    applied: safe(body.applied, 'applied'),
+  };
+}
+
+function readVoteRequest(head: Head, body: Body<VoteRequest>): VoteRequest {
+  const lastIndex = safe(body.lastIndex, 'lastIndex');
+  const lastTerm = safe(body.lastTerm, 'lastTerm');
+  const { preVote, transfer } = body;
+  return { type: 'VoteRequest', ...head, preVote, lastIndex, lastTerm, transfer };
+}
+
+function readVoteReply(head: Head, body: Body<VoteReply>): VoteReply {
+  const { preVote, granted, reason } = body;
+  return { type: 'VoteReply', ...head, preVote, granted, reason };
+}
+
+function readHeartbeat(head: Head, body: Body<Heartbeat>): Heartbeat {
+  return {
+    type: 'Heartbeat',
+    ...head,
+    commit: safe(body.commit, 'commit'),
+    round: safe(body.round, 'round'),
+  };
+}
+
+function readHeartbeatReply(head: Head, body: Body<HeartbeatReply>): HeartbeatReply {
+  const round = safe(body.round, 'round');
+  const commit = safe(body.commit, 'commit');
+  return { type: 'HeartbeatReply', ...head, round, commit, applied: safe(body.applied, 'applied') };
+}
+
+function readSnapshotChunk(head: Head, body: Body<SnapshotChunk>): SnapshotChunk {
+  const lastIndex = safe(body.lastIndex, 'lastIndex');
+  const lastTerm = safe(body.lastTerm, 'lastTerm');
+  const offset = safe(body.offset, 'offset');
+  return {
+    type: 'SnapshotChunk',
+    ...head,
+    lastIndex,
+    lastTerm,
+    offset,
+    data: bytesOf(body.data),
+    done: body.done,
+  };
+}
+
+function readSnapshotReply(head: Head, body: Body<SnapshotReply>): SnapshotReply {
+  const lastIndex = safe(body.lastIndex, 'lastIndex');
+  const offset = safe(body.offset, 'offset');
+  return { type: 'SnapshotReply', ...head, lastIndex, offset, installed: body.installed };
+}
+
+function readForwardPropose({ group, from, to }: Head, body: Body<ForwardPropose>): ForwardPropose {
+  const commands = body.commands.map(({ command, session, sequence }) => ({
+    command: bytesOf(command),
+    session: safe(session, 'session'),
+    sequence: safe(sequence, 'sequence'),
+  }));
+  return { type: 'ForwardPropose', group, from, to, id: safe(body.id, 'id'), commands };
+}
+
+function readForwardProposed({ group, from, to }: Head, body: Body<ForwardProposed>): ForwardProposed {
+  const id = safe(body.id, 'id');
+  const firstIndex = safe(body.firstIndex, 'firstIndex');
+  const term = safe(body.term, 'term');
+  const { refused, leader } = body;
+  return { type: 'ForwardProposed', group, from, to, id, firstIndex, term, refused, leader };
+}
+
+function readForwardRead({ group, from, to }: Head, body: Body<ForwardRead>): ForwardRead {
+  return { type: 'ForwardRead', group, from, to, id: safe(body.id, 'id') };
+}
+
+function readForwardReadIndex({ group, from, to }: Head, body: Body<ForwardReadIndex>): ForwardReadIndex {
+  const id = safe(body.id, 'id');
+  const index = safe(body.index, 'index');
+  const { refused, leader } = body;
+  return { type: 'ForwardReadIndex', group, from, to, id, index, refused, leader };
+}
+
+function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
+  const field: unknown = raw['body'];
+  switch (field) {
+    case 'append':
+      return readAppend(head, raw[field]);
+    case 'appendReply':
+      return readAppendReply(head, raw[field]);
+    case 'forwardPropose':
+      return readForwardPropose(head, raw[field]);
+    case 'forwardProposed':
+      return readForwardProposed(head, raw[field]);
+    case 'heartbeat':
+      return readHeartbeat(head, raw[field]);
+    case 'heartbeatReply':
+      return readHeartbeatReply(head, raw[field]);
+    case 'voteRequest':
+      return readVoteRequest(head, raw[field]);
+    case 'voteReply':
+      return readVoteReply(head, raw[field]);
+    case 'timeoutNow':
+      return { type: 'TimeoutNow', ...head };
+    case 'snapshotChunk':
+      return readSnapshotChunk(head, raw[field]);
+    case 'snapshotReply':
+      return readSnapshotReply(head, raw[field]);
+    case 'forwardRead':
+      return readForwardRead(head, raw[field]);
+    case 'forwardReadIndex':
+      return readForwardReadIndex(head, raw[field]);
+    default:
+      throw notAllowed(field, 'after the handshake');
+  }
+}
+
+/** The message in `payload`, which came from node `from` to us, node `to`. Throws FrameError only. */
+export function decodeMessage(payload: Buffer, from: string, to: string): PeerMessage {
+  const raw = decodeFrame(payload);
+  try {
+    return readBody({ group: raw['group'], from, to, term: safe(raw['term'], 'term') }, raw);
+  } catch (error) {
+    throw error instanceof FrameError ? error : undecodable(error);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Who may talk to us: what a Hello has to say, and what we answer.
+ *
+ * MUST: accept only a known member of our own cluster that means us and speaks our protocol.
+ */
+import type { Hello, HelloReply } from './codec.ts';
+
+export const PEER_PROTOCOL = 1;
+const HTTP_URL_CHARACTERS = 512;
+
+export interface Identity {
+  readonly cluster: string;
+  readonly self: string;
+  isMember(id: string): boolean;
+}
+
+/** True for '' (off) and for a base URL we can show and open. */
+export function isHttpBase(url: string): boolean {
+  if (url === '') return true;
+  return url.length <= HTTP_URL_CHARACTERS && /^https?:\/\//.test(url) && URL.canParse(url);
+}
+
+/** The answer to `hello`; `http` is our own base URL. */
+export function answerHello(hello: Hello, us: Identity, http: string): HelloReply {
+  const refuse = (code: string, message: string): HelloReply => ({ ok: false, code, message, http: '' });
+  if (hello.protocol !== PEER_PROTOCOL) {
+    return refuse('PROTOCOL', `${us.self} speaks peer protocol ${PEER_PROTOCOL}, not ${hello.protocol}`);
+  }
+  if (hello.cluster !== us.cluster) {
+    const [ours, theirs] = [JSON.stringify(us.cluster), JSON.stringify(hello.cluster)];
+    return refuse('WRONG_CLUSTER', `${us.self} belongs to cluster ${ours}, not ${theirs}`);
+  }
+  if (hello.to !== us.self) {
+    return refuse('WRONG_NODE', `this is node ${us.self}, not ${JSON.stringify(hello.to)}`);
+  }
+  if (!us.isMember(hello.from)) {
+    return refuse('UNKNOWN_NODE', `${us.self} knows no other member called ${JSON.stringify(hello.from)}`);
+  }
+  if (!isHttpBase(hello.http)) {
+    return refuse('PROTOCOL', `${hello.from} announced an HTTP address that is not one`);
+  }
+  return { ok: true, code: '', message: '', http };
+}

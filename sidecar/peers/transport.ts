@@ -1,0 +1,192 @@
+/**
+ * The sidecar-to-sidecar transport: one outgoing link and one incoming connection per peer.
+ *
+ * MUST: deliver messages of one peer in the order they were sent, each under the name its handshake proved,
+ * and never keep one for a peer that is not connected: Raft sends again. MUST NOT leave this machine until
+ * there is TLS.
+ */
+import { LIMITS } from '../../shared/limits.ts';
+import type { PeerMessage } from '../../shared/messages.ts';
+import { Acceptor } from './acceptor.ts';
+import { decodeMessage, type Hello, PeerEncoder } from './codec.ts';
+import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from './contract.ts';
+import { Dialer } from './dialer.ts';
+import { FRAME_HEADER_BYTES, type FrameFault } from './framing.ts';
+import { answerHello, PEER_PROTOCOL } from './handshake.ts';
+import { assertLoopback } from './loopback.ts';
+import type { Log } from './sockets.ts';
+
+export interface TransportOptions {
+  readonly cluster: string;
+  /** Our own node id. */
+  readonly self: string;
+  /** Version of this program, told to peers. */
+  readonly version: string;
+  /** Port 0 takes any free one. */
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Who may connect and whom we dial; ourselves may be among them. */
+  readonly members: readonly PeerAddress[];
+  /** In 0 … 1; spreads the pauses between dials. */
+  random(): number;
+  readonly log: Log;
+}
+
+interface Peer {
+  readonly dialer: Dialer;
+  receivedBytes: number;
+  http: string;
+}
+
+export type TransportCounters = Readonly<Record<FrameFault | 'encodes' | 'tooLarge' | 'noSuchPeer', number>>;
+
+export class TcpTransport implements Transport {
+  readonly #options: TransportOptions;
+  readonly #acceptor: Acceptor;
+  readonly #encoder = new PeerEncoder();
+  readonly #peers = new Map<string, Peer>();
+  readonly #faults: Record<FrameFault, number> = { TOO_LONG: 0, BAD_CRC: 0, UNDECODABLE: 0, NOT_ALLOWED: 0 };
+  #tooLarge = 0;
+  #noSuchPeer = 0;
+  #listener: TransportListener | undefined;
+  #dialling = false;
+  #closed = false;
+  #http = '';
+
+  /** Throws an Error with one clear sentence for an address off this machine. */
+  constructor(options: TransportOptions) {
+    assertLoopback(options.listen.host, 'the peer listen address');
+    this.#options = options;
+    this.#acceptor = this.#createAcceptor();
+    this.setMembers(options.members);
+  }
+
+  async start(listener: TransportListener): Promise<{ host: string; port: number }> {
+    if (this.#listener !== undefined) throw new Error('the transport was started before');
+    this.#listener = listener;
+    const { host, port } = this.#options.listen;
+    const bound = await this.#acceptor.listen(host, port);
+    this.#dialling = true;
+    for (const peer of this.#peers.values()) peer.dialer.dialNow();
+    return bound;
+  }
+
+  announceHttp(url: string): void {
+    this.#http = url;
+  }
+
+  /** Throws before anything changes if an address is off this machine. */
+  setMembers(members: readonly PeerAddress[]): void {
+    for (const member of members) assertLoopback(member.host, `the address of ${member.id}`);
+    if (this.#closed) return;
+    const wanted = new Map(members.map((member) => [member.id, member]));
+    wanted.delete(this.#options.self);
+    for (const [id, peer] of this.#peers) {
+      const address = wanted.get(id);
+      const { host, port } = peer.dialer.address;
+      if (address?.host === host && address.port === port) continue;
+      this.#peers.delete(id);
+      peer.dialer.close(address === undefined ? 'no member any more' : 'the address changed');
+      if (address === undefined) this.#acceptor.disconnect(id, 'no member any more');
+    }
+    for (const [id, address] of wanted) {
+      if (this.#peers.has(id)) continue;
+      const peer = { dialer: this.#createDialer(address), receivedBytes: 0, http: '' };
+      this.#peers.set(id, peer);
+      if (this.#dialling) peer.dialer.dialNow();
+    }
+  }
+
+  send(message: PeerMessage): void {
+    const peer = this.#peers.get(message.to);
+    if (peer === undefined) {
+      this.#noSuchPeer++;
+      return;
+    }
+    if (!peer.dialer.ready()) return;
+    const frame = this.#encoder.encode(message);
+    if (frame.length - FRAME_HEADER_BYTES > LIMITS.peerFrameBytes) {
+      this.#tooLarge++;
+      peer.dialer.drop();
+      const { type, to } = message;
+      this.#options.log('error', 'message over the frame limit was dropped', {
+        type,
+        to,
+        bytes: frame.length,
+      });
+      return;
+    }
+    peer.dialer.send(frame);
+  }
+
+  links(): PeerLinkStatus[] {
+    return Array.from(this.#peers.values(), ({ dialer, receivedBytes, http }) => {
+      return { ...dialer.status(), receivedBytes, http };
+    });
+  }
+
+  /** What was encoded, and what went wrong so far, by kind. */
+  counters(): TransportCounters {
+    return {
+      ...this.#faults,
+      encodes: this.#encoder.encodes,
+      tooLarge: this.#tooLarge,
+      noSuchPeer: this.#noSuchPeer,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const peer of this.#peers.values()) peer.dialer.close('this node is closing');
+    await this.#acceptor.close();
+  }
+
+  #createDialer(address: PeerAddress): Dialer {
+    const { id } = address;
+    return new Dialer({
+      address,
+      hello: () => this.#hello(id),
+      random: this.#options.random,
+      log: this.#options.log,
+      up: () => this.#listener?.link?.(id, true, '', 'OUT'),
+      down: (reason) => this.#listener?.link?.(id, false, reason, 'OUT'),
+      http: (url) => this.#learnHttp(id, url),
+      fault: (fault) => this.#count(fault),
+    });
+  }
+
+  #createAcceptor(): Acceptor {
+    const { self, cluster, log } = this.#options;
+    const us = { self, cluster, isMember: (id: string) => this.#peers.has(id) };
+    return new Acceptor({
+      log,
+      answer: (hello) => answerHello(hello, us, this.#http),
+      up: (hello) => {
+        log('info', 'incoming peer link up', { peer: hello.from, version: hello.version });
+        this.#learnHttp(hello.from, hello.http);
+        this.#peers.get(hello.from)?.dialer.dialNow();
+        this.#listener?.link?.(hello.from, true, '', 'IN');
+      },
+      down: (id, reason) => this.#listener?.link?.(id, false, reason, 'IN'),
+      payload: (id, payload) => this.#listener?.message(decodeMessage(payload, id, self)),
+      received: (id, bytes) => {
+        const peer = this.#peers.get(id);
+        if (peer !== undefined) peer.receivedBytes += bytes;
+      },
+      fault: (fault) => this.#count(fault),
+    });
+  }
+
+  #hello(to: string): Hello {
+    const { cluster, self, version } = this.#options;
+    return { protocol: PEER_PROTOCOL, cluster, from: self, to, version, http: this.#http };
+  }
+
+  #learnHttp(id: string, url: string): void {
+    const peer = this.#peers.get(id);
+    if (peer !== undefined) peer.http = url;
+  }
+
+  #count(fault: FrameFault): void {
+    this.#faults[fault]++;
+  }
+}
