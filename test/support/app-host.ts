@@ -1,0 +1,125 @@
+/**
+ * A node made of nothing, behind an app socket under test: it keeps a committed log in memory, records what
+ * the socket tells it, and answers requests when the test says so.
+ */
+import type { Refusal } from '../../shared/codes.ts';
+import { type Entry, EntryKind, ZERO_HASH } from '../../shared/entry.ts';
+import type {
+  AppHost,
+  AppliedResult,
+  AppPosition,
+  AppState,
+  Delivery,
+  NodeFacts,
+  ProposeRequest,
+  ProposeResult,
+  ReadRequest,
+} from '../../sidecar/app/host.ts';
+
+export class FakeHost implements AppHost {
+  readonly proposals: { request: ProposeRequest; done: (outcome: ProposeResult | Refusal) => void }[] = [];
+  readonly reads: { request: ReadRequest; done: (outcome: { index: number } | Refusal) => void }[] = [];
+  readonly positions: AppPosition[] = [];
+  readonly acks: { epoch: number; through: number; results: readonly AppliedResult[] }[] = [];
+  readonly states: { epoch: number; state: AppState; reason: string }[] = [];
+  readonly pulls: { after: number; maxEntries: number; maxBytes: number }[] = [];
+  /** The committed log; index i at position i-1. */
+  readonly log: Entry[] = [];
+  /** Answers proposals at once, with this, and reads with the end of the log. */
+  answer: ((request: ProposeRequest) => ProposeResult | Refusal) | undefined;
+  planAnswer: (position: AppPosition) => Promise<{ replayFrom: number } | Refusal> = (position) =>
+    Promise.resolve({ replayFrom: position.appliedIndex + 1 });
+  /** Wraps the answers of `committedAfter`, e.g. into promises. */
+  wrap: (stretch: Delivery | undefined) => Delivery | undefined | Promise<Delivery | undefined> = (stretch) =>
+    stretch;
+  epoch = 0;
+  #watchers: (() => void)[] = [];
+
+  facts(): NodeFacts {
+    return {
+      cluster: 'orders',
+      node: 'n1',
+      group: '',
+      role: 'LEADER',
+      term: 3,
+      leader: 'n1',
+      commitIndex: this.log.length,
+      firstIndex: 1,
+    };
+  }
+
+  /** Appends committed entries; undefined stands for one that is no command. */
+  commit(...commands: (string | undefined)[]): void {
+    for (const command of commands) {
+      this.log.push({
+        index: this.log.length + 1,
+        term: 3,
+        kind: command === undefined ? EntryKind.NOOP : EntryKind.COMMAND,
+        time: 1_700_000_000_000 + this.log.length,
+        session: 0,
+        sequence: 0,
+        command: Buffer.from(command ?? ''),
+      });
+    }
+  }
+
+  propose(request: ProposeRequest, done: (outcome: ProposeResult | Refusal) => void): void {
+    if (this.answer !== undefined) return done(this.answer(request));
+    this.proposals.push({ request, done });
+    this.#told();
+  }
+
+  read(request: ReadRequest, done: (outcome: { index: number } | Refusal) => void): void {
+    if (this.answer !== undefined) return done({ index: this.log.length });
+    this.reads.push({ request, done });
+    this.#told();
+  }
+
+  plan(position: AppPosition): Promise<{ replayFrom: number } | Refusal> {
+    this.positions.push(position);
+    this.#told();
+    return this.planAnswer(position);
+  }
+
+  committedAfter(after: number, maxEntries: number, maxBytes: number) {
+    this.pulls.push({ after, maxEntries, maxBytes });
+    this.#told();
+    const entries: Entry[] = [];
+    let bytes = 0;
+    let through = after;
+    for (const entry of this.log.slice(after)) {
+      const size = entry.command.length + 64;
+      if (entries.length > 0 && (entries.length >= maxEntries || bytes + size > maxBytes)) break;
+      through = entry.index;
+      if (entry.kind !== EntryKind.COMMAND) continue;
+      entries.push(entry);
+      bytes += size;
+      if (entries.length >= maxEntries) break;
+    }
+    return this.wrap(through === after ? undefined : { through, hash: ZERO_HASH, entries });
+  }
+
+  attached(): number {
+    this.epoch += 1;
+    return this.epoch;
+  }
+
+  applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
+    this.acks.push({ epoch, through, results });
+    this.#told();
+  }
+
+  appState(epoch: number, state: AppState, reason: string): void {
+    this.states.push({ epoch, state, reason });
+    this.#told();
+  }
+
+  /** Resolves once `condition` holds; it is looked at whenever the socket tells something. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#watchers.push(resolve));
+  }
+
+  #told(): void {
+    for (const wake of this.#watchers.splice(0)) wake();
+  }
+}
