@@ -5,15 +5,19 @@
  * The store MUST:
  *  - apply writes in the order they were given (one FIFO; one statement in flight; whatever waited while a
  *    write was on its way to the disk goes into the next one);
- *  - report a write durable only after the disk said so, in order;
- *  - after the first failed write report one fault, and report nothing durable ever again (no retry);
+ *  - report a write durable only after the disk said so, in order, once per commit;
+ *  - after the first failed write report one fault and never try that write again: after FAULT nothing is
+ *    durable ever again, after NO_SPACE nothing until `resume`;
  *  - never return an entry whose chain hash does not prove it.
  * The store MUST NOT decide anything about Raft.
  */
 import type { ChainHash, Entry, HardState } from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 
-/** One step's disk work, applied in this order: hard state, truncation, entries; all or nothing. */
+/**
+ * One step's disk work: hard state, truncation, then entries; all or nothing. Give `hardState` only when it
+ * changed: it costs a second fsync (of the guard file).
+ */
 export interface LogWrite {
   readonly hardState?: HardState;
   /** Every entry with this index or a later one is dropped. */
@@ -52,7 +56,8 @@ export interface StoredState {
 }
 
 /**
- * FAULT: an I/O error or corruption; the process must stop (exit code 3).
+ * FAULT: an I/O error or corruption; the process must stop (exit code 3) by `process.exit`: a
+ * process that ends by running dry closes its handle, and that syncs once more what has just failed to sync.
  * NO_SPACE: the disk is full; nothing was written, the log before it is intact, reads still work.
  * LOCKED: another daemon has the folder (exit code 4).
  */
@@ -60,10 +65,13 @@ export type StoreFaultKind = 'FAULT' | 'NO_SPACE' | 'LOCKED';
 
 export class StoreError extends Error {
   readonly kind: StoreFaultKind;
-  constructor(kind: StoreFaultKind, message: string, options?: ErrorOptions) {
+  /** In a reported fault: the first write that is not durable. The log is as it was before that write. */
+  readonly sequence: number | undefined;
+  constructor(kind: StoreFaultKind, message: string, options?: ErrorOptions & { sequence?: number }) {
     super(message, options);
     this.name = 'StoreError';
     this.kind = kind;
+    this.sequence = options?.sequence;
   }
 }
 
@@ -71,8 +79,13 @@ export class StoreError extends Error {
 export interface StoreListener {
   /** Every write up to and including `sequence` is on the disk. */
   durable(sequence: number): void;
-  /** The store has failed. For NO_SPACE, writes from `sequence` on were refused and the store accepts none until `resume`. */
+  /**
+   * The store has failed: the writes from `error.sequence` on are not durable. After NO_SPACE they were
+   * refused, the log ends where it ended before them, and `write` throws until `resume` has succeeded.
+   */
   fault(error: StoreError): void;
+  /** One commit, for metrics: its time in ms (fsync included), entries, and bytes of records. */
+  committed?(ms: number, entries: number, bytes: number): void;
 }
 
 export interface StoreStats {
@@ -83,7 +96,7 @@ export interface StoreStats {
   readonly commits: number;
   readonly entriesWritten: number;
   readonly bytesWritten: number;
-  /** Seconds per durable commit. */
+  /** Milliseconds the last durable commit took. */
   readonly lastCommitMs: number;
 }
 
@@ -91,7 +104,10 @@ export interface Store {
   /** Opens or creates the log, checks it, and says what it holds. Throws StoreError. */
   open(): Promise<StoredState>;
   listen(listener: StoreListener): void;
-  /** Queues a write and returns its sequence number (1, 2, 3, …). Never blocks. Throws only on a broken contract. */
+  /**
+   * Queues a write and returns its sequence number (1, 2, 3, …). Never blocks. Throws RangeError on a broken
+   * contract, and StoreError when a fault was already reported (or `open` or `close` says there is no log).
+   */
   write(write: LogWrite): number;
   /**
    * Entries from `from` up to `to`, at least one, stopping before `maxBytes` (of commands) is passed.
@@ -100,6 +116,16 @@ export interface Store {
   read(from: number, to: number, maxBytes: number): Promise<Entry[]>;
   /** Chain hash at `index` (ZERO_HASH at 0), or undefined when the log does not have it. */
   hashAt(index: number): Promise<ChainHash | undefined>;
+  /**
+   * The node has repaired its log from its peers up to `mustReach` at least: forget that it was not whole.
+   * Until then every start says `whole: false` again.
+   */
+  markWhole(): void;
+  /**
+   * After NO_SPACE: tries a small write of its own (never the refused ones). Resolves when the disk takes
+   * writes again, throws NO_SPACE while it does not. Does nothing when the store is not refusing writes.
+   */
+  resume(): Promise<void>;
   stats(): StoreStats;
   /** Waits for what is queued, then closes. Idempotent. */
   close(): Promise<void>;

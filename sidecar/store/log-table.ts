@@ -1,0 +1,223 @@
+/**
+ * The SQL of the log and hard-state tables: rows in, rows out.
+ *
+ * MUST: be the only place that names these tables after they were made; bound the memory of every read.
+ * MUST NOT: decide when something is written, or judge what it read (`packed-row.ts` proves entries).
+ */
+import { type ChainHash, HASH_BYTES, type HardState } from '../../shared/entry.ts';
+import { hashFromBytes, hashToBytes } from '../../shared/wire/record.ts';
+import { StoreError } from './contract.ts';
+import type { PackedRow } from './packed-row.ts';
+import {
+  bytesOf,
+  integerOf,
+  type PreparedStatement,
+  type SqliteDriver,
+  type SqlRow,
+  textOf,
+} from './sqlite-driver.ts';
+
+const COLUMNS = 'first_index, last_index, term, previous_hash, hash, records';
+/** Rows looked at to fill one page: bounds the list of sizes, not the page. */
+const PAGE_ROWS = 4096;
+
+const SQL = {
+  insert: `INSERT INTO log (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`,
+  rowAt: `SELECT ${COLUMNS} FROM log WHERE first_index <= ? ORDER BY first_index DESC LIMIT 1`,
+  rows: `SELECT ${COLUMNS} FROM log WHERE first_index BETWEEN ? AND ? ORDER BY first_index`,
+  sizesFrom: `SELECT first_index, length(records) AS bytes FROM log
+    WHERE first_index BETWEEN ? AND ? ORDER BY first_index LIMIT ${PAGE_ROWS}`,
+  sizesBefore: `SELECT first_index, length(records) AS bytes FROM log
+    WHERE first_index < ? ORDER BY first_index DESC LIMIT ${PAGE_ROWS}`,
+} as const;
+
+/** A place where the chain of rows stops: a change of term, the end, or a break. */
+export interface ChainEnd {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly term: number;
+  readonly hash: ChainHash;
+  /** The row after it, in order of index. */
+  readonly next: { readonly firstIndex: number; readonly term: number; readonly linked: boolean } | undefined;
+}
+
+export interface NodeState {
+  readonly incarnation: string;
+  readonly hardState: HardState;
+}
+
+export class LogTable {
+  readonly #driver: SqliteDriver;
+  readonly #statements: { readonly [name in keyof typeof SQL]: PreparedStatement };
+
+  private constructor(
+    driver: SqliteDriver,
+    statements: { readonly [name in keyof typeof SQL]: PreparedStatement },
+  ) {
+    this.#driver = driver;
+    this.#statements = statements;
+  }
+
+  static async open(driver: SqliteDriver): Promise<LogTable> {
+    return new LogTable(driver, {
+      insert: await driver.prepare(SQL.insert),
+      rowAt: await driver.prepare(SQL.rowAt),
+      rows: await driver.prepare(SQL.rows),
+      sizesFrom: await driver.prepare(SQL.sizesFrom),
+      sizesBefore: await driver.prepare(SQL.sizesBefore),
+    });
+  }
+
+  insert(row: PackedRow): Promise<void> {
+    return this.#statements.insert.run(
+      row.firstIndex,
+      row.lastIndex,
+      row.term,
+      hashToBytes(row.previousHash),
+      hashToBytes(row.hash),
+      row.records,
+    );
+  }
+
+  /** Begins a transaction and, in the same round trip, writes the hard state and drops rows. */
+  begin(hardState: HardState | undefined, deleteFrom: number | undefined): Promise<void> {
+    let sql = 'BEGIN IMMEDIATE';
+    if (hardState !== undefined) sql += `; ${updateHardState(hardState)}`;
+    if (deleteFrom !== undefined) sql += `; DELETE FROM log WHERE first_index >= ${deleteFrom}`;
+    return this.#driver.exec(sql);
+  }
+
+  /** The whole transaction of a new hard state without entries, in one round trip. */
+  writeHardState(hardState: HardState): Promise<void> {
+    return this.#driver.exec(`BEGIN IMMEDIATE; ${updateHardState(hardState)}; COMMIT`);
+  }
+
+  commit(): Promise<void> {
+    return this.#driver.exec('COMMIT');
+  }
+
+  /** After a failed statement. SQLite may have rolled back by itself, which is no error. */
+  async rollback(): Promise<void> {
+    try {
+      await this.#driver.exec('ROLLBACK');
+    } catch (error) {
+      if (!(error instanceof StoreError && error.message.includes('no transaction is active'))) throw error;
+    }
+  }
+
+  async nodeState(): Promise<NodeState> {
+    const [row] = await this.#driver.query('SELECT incarnation, term, vote FROM node_state');
+    if (row === undefined) throw new StoreError('FAULT', 'the hard state is missing from log.sqlite');
+    return {
+      incarnation: textOf(row, 'incarnation'),
+      hardState: { term: integerOf(row, 'term'), vote: textOf(row, 'vote') },
+    };
+  }
+
+  /** Gives a database that was just made the identity of the folder it lies in. */
+  writeIncarnation(incarnation: string): Promise<void> {
+    return this.#driver.exec(`UPDATE node_state SET incarnation = '${incarnation}'`);
+  }
+
+  /** The row that holds `index`, or the last one before it. */
+  async rowAt(index: number): Promise<PackedRow | undefined> {
+    const [row] = await this.#statements.rowAt.rows(index);
+    return row === undefined ? undefined : toPackedRow(row);
+  }
+
+  /** Rows with first index in `from`…`to`, oldest first: at least one, and no more once `maxBytes` are reached. */
+  async pageFrom(from: number, to: number, maxBytes: number): Promise<PackedRow[]> {
+    const sizes = await this.#statements.sizesFrom.rows(from, to);
+    const last = lastWithin(sizes, maxBytes);
+    if (last === undefined) return [];
+    return (await this.#statements.rows.rows(from, last)).map(toPackedRow);
+  }
+
+  /** Rows with first index below `before`, newest last: at least one, and no more once `maxBytes` are reached. */
+  async pageBefore(before: number, maxBytes: number): Promise<PackedRow[]> {
+    const sizes = await this.#statements.sizesBefore.rows(before);
+    const first = lastWithin(sizes, maxBytes);
+    if (first === undefined) return [];
+    return (await this.#statements.rows.rows(first, before - 1)).map(toPackedRow);
+  }
+
+  /**
+   * Compares every row with the row after it, inside SQLite, and returns (in order, after `afterFirst`, a page
+   * at a time) only those whose successor is of another term, is missing, or does not continue it. A self join
+   * is seven times faster here than the window function lag(), and needs no memory.
+   */
+  async chainEnds(afterFirst: number): Promise<ChainEnd[]> {
+    const rows = await this.#driver.query(
+      `SELECT a.first_index, a.last_index, a.term, a.hash, b.first_index AS next_first, b.term AS next_term,
+        b.first_index = a.last_index + 1 AND b.previous_hash = a.hash AS linked
+       FROM log a LEFT JOIN log b
+         ON b.first_index = (SELECT min(first_index) FROM log WHERE first_index > a.first_index)
+       WHERE a.first_index > ? AND (b.first_index IS NULL OR NOT (
+         b.first_index = a.last_index + 1 AND b.previous_hash = a.hash AND b.term = a.term))
+       ORDER BY a.first_index LIMIT ${PAGE_ROWS}`,
+      afterFirst,
+    );
+    return rows.map((row) => ({
+      firstIndex: integerOf(row, 'first_index'),
+      lastIndex: integerOf(row, 'last_index'),
+      term: integerOf(row, 'term'),
+      hash: toHash(row, 'hash'),
+      next:
+        row['next_first'] === null
+          ? undefined
+          : {
+              firstIndex: integerOf(row, 'next_first'),
+              term: integerOf(row, 'next_term'),
+              linked: row['linked'] === 1,
+            },
+    }));
+  }
+
+  /** Moves the WAL into the database file and syncs both. Throws StoreError, also when it could not finish. */
+  async checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): Promise<void> {
+    const [row] = await this.#driver.query(`PRAGMA wal_checkpoint(${mode})`);
+    if (row === undefined || row['busy'] !== 0 || row['log'] !== row['checkpointed']) {
+      throw new StoreError('FAULT', 'storage failed: SQLite could not finish a checkpoint');
+    }
+  }
+
+  /** Writes `bytes` of noise and takes them back: does the disk take writes? */
+  async probe(bytes: number): Promise<void> {
+    await this.#driver.exec(`UPDATE probe SET filler = randomblob(${bytes})`);
+    await this.#driver.exec(`UPDATE probe SET filler = x''`);
+  }
+}
+
+/** The vote travels as hex: no byte of it can end the literal. */
+function updateHardState({ term, vote }: HardState): string {
+  return `UPDATE node_state SET term = ${term}, vote = CAST(x'${Buffer.from(vote).toString('hex')}' AS TEXT)`;
+}
+
+/** First index of the last row of `sizes` that still fits, the first row always does. */
+function lastWithin(sizes: readonly SqlRow[], maxBytes: number): number | undefined {
+  let last: number | undefined;
+  let bytes = 0;
+  for (const row of sizes) {
+    bytes += integerOf(row, 'bytes');
+    if (last !== undefined && bytes > maxBytes) break;
+    last = integerOf(row, 'first_index');
+  }
+  return last;
+}
+
+function toPackedRow(row: SqlRow): PackedRow {
+  return {
+    firstIndex: integerOf(row, 'first_index'),
+    lastIndex: integerOf(row, 'last_index'),
+    term: integerOf(row, 'term'),
+    previousHash: toHash(row, 'previous_hash'),
+    hash: toHash(row, 'hash'),
+    records: bytesOf(row, 'records'),
+  };
+}
+
+function toHash(row: SqlRow, name: string): ChainHash {
+  const bytes = bytesOf(row, name);
+  if (bytes.length !== HASH_BYTES) throw new StoreError('FAULT', `the database holds a bad ${name}`);
+  return hashFromBytes(bytes);
+}

@@ -1,0 +1,218 @@
+/**
+ * The twin of the SQLite store that keeps its log in memory: for unit tests and demonstrations of the contract.
+ *
+ * MUST: keep the same contract, refusals included; with `autoComplete: false` nothing is durable until
+ * `complete` says so, and `failNext` makes the next commit fail as a disk would.
+ * MUST NOT: be used where anything has to survive the process.
+ */
+import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import {
+  type LogWrite,
+  type Proof,
+  type Store,
+  type StoredState,
+  StoreError,
+  type StoreFaultKind,
+  type StoreListener,
+  type StoreStats,
+} from './contract.ts';
+import { checkRange } from './log-reader.ts';
+import { LogShape } from './log-shape.ts';
+import { mergeWrites } from './merge-writes.ts';
+import { newIncarnation } from './schema.ts';
+import { type QueuedWrite, WriteQueue } from './write-queue.ts';
+
+/** What survives `close`: give it to the next MemoryStore to reopen the log. */
+export class MemoryDisk {
+  readonly incarnation = newIncarnation();
+  fresh = true;
+  hardState: HardState = { term: 0, vote: '' };
+  entries: Entry[] = [];
+  proof: Proof = { whole: true };
+}
+
+export interface MemoryStoreOptions {
+  readonly disk?: MemoryDisk;
+  /** True (the default): what was written in one run of JavaScript is durable right after it. */
+  readonly autoComplete?: boolean;
+}
+
+export class MemoryStore implements Store {
+  readonly disk: MemoryDisk;
+  readonly #autoComplete: boolean;
+  readonly #queue = new WriteQueue();
+  #listener: StoreListener | undefined;
+  #accepted = new LogShape();
+  #durable = new LogShape();
+  #open = false;
+  #closing: Promise<void> | undefined;
+  #failure: StoreError | undefined;
+  #failNext: StoreFaultKind | undefined;
+  #scheduled = false;
+  #whenEmpty: (() => void) | undefined;
+  #sequence = 0;
+  #commits = 0;
+  #entriesWritten = 0;
+  #bytesWritten = 0;
+
+  constructor({ disk = new MemoryDisk(), autoComplete = true }: MemoryStoreOptions = {}) {
+    this.disk = disk;
+    this.#autoComplete = autoComplete;
+  }
+
+  async open(): Promise<StoredState> {
+    const { entries, hardState, incarnation, proof, fresh } = this.disk;
+    this.#durable.append(entries);
+    this.#accepted = this.#durable.copy();
+    this.disk.fresh = false;
+    this.#open = true;
+    return {
+      hardState,
+      incarnation,
+      firstIndex: 1,
+      lastIndex: entries.length,
+      lastHash: this.#durable.lastHash ?? ZERO_HASH,
+      runs: this.#durable.runs.list(),
+      tail: entries.slice(),
+      proof,
+      fresh,
+    };
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listener = listener;
+  }
+
+  write(write: LogWrite): number {
+    if (!this.#open || this.#closing !== undefined || this.#failure !== undefined) throw this.#refusal();
+    const bytes = this.#accepted.accept(write);
+    this.#sequence++;
+    this.#queue.pushWrite({ sequence: this.#sequence, write, bytes, at: performance.now() });
+    this.#schedule();
+    return this.#sequence;
+  }
+
+  read(from: number, to: number, maxBytes: number): Promise<Entry[]> {
+    return this.#ask(() => {
+      checkRange(from, to, this.disk.entries.length);
+      const found: Entry[] = [];
+      let bytes = 0;
+      for (const entry of this.disk.entries.slice(from - 1, to)) {
+        bytes += entry.command.length;
+        if (found.length > 0 && bytes > maxBytes) break;
+        found.push(entry);
+      }
+      return found;
+    });
+  }
+
+  hashAt(index: number): Promise<ChainHash | undefined> {
+    return this.#ask(() => (index === 0 ? ZERO_HASH : this.disk.entries[index - 1]?.hash));
+  }
+
+  markWhole(): void {
+    this.disk.proof = { whole: true };
+  }
+
+  async resume(): Promise<void> {
+    if (this.#failure?.kind === 'FAULT') throw this.#failure;
+    this.#failure = undefined;
+  }
+
+  stats(): StoreStats {
+    const oldestAt = this.#queue.oldestAt;
+    return {
+      queuedWrites: this.#queue.writes,
+      queuedBytes: this.#queue.bytes,
+      oldestWriteMs: oldestAt === undefined ? 0 : performance.now() - oldestAt,
+      commits: this.#commits,
+      entriesWritten: this.#entriesWritten,
+      bytesWritten: this.#bytesWritten,
+      lastCommitMs: 0,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      if (this.#queue.isEmpty) resolve();
+      else this.#whenEmpty = resolve;
+    });
+    return this.#closing;
+  }
+
+  /** Makes the next commit fail. */
+  failNext(kind: StoreFaultKind): void {
+    this.#failNext = kind;
+  }
+
+  /** Does one commit of everything queued (up to the next read), and the reads after it. */
+  complete(): void {
+    const writes = this.#queue.takeWrites();
+    if (writes.length > 0) this.#commit(writes);
+    for (let task = this.#queue.takeTask(); task !== undefined; task = this.#queue.takeTask()) void task();
+    if (this.#queue.isEmpty) this.#whenEmpty?.();
+  }
+
+  #commit(writes: readonly QueuedWrite[]): void {
+    if (this.#failNext !== undefined) return this.#fail(this.#failNext);
+    const { hardState, truncateFrom, entries } = mergeWrites(writes.map(({ write }) => write));
+    if (hardState !== undefined) this.disk.hardState = hardState;
+    if (truncateFrom !== undefined) {
+      this.disk.entries.length = Math.min(truncateFrom - 1, this.disk.entries.length);
+      this.#durable.truncateFrom(truncateFrom);
+    }
+    for (const entry of entries) this.disk.entries.push(entry);
+    this.#durable.append(entries);
+    this.#durable.lastHash = this.disk.entries.at(-1)?.hash ?? ZERO_HASH;
+    let bytes = 0;
+    for (const write of writes) bytes += write.bytes;
+    this.#queue.done();
+    this.#commits++;
+    this.#entriesWritten += entries.length;
+    this.#bytesWritten += bytes;
+    this.#listener?.committed?.(0, entries.length, bytes);
+    this.#listener?.durable((writes.at(-1) as QueuedWrite).sequence);
+  }
+
+  #fail(kind: StoreFaultKind): void {
+    this.#failNext = undefined;
+    const sequence = this.#queue.dropWrites() ?? this.#sequence + 1;
+    this.#accepted = this.#durable.copy();
+    this.#failure = new StoreError(kind, 'the store was told to fail', { sequence });
+    this.#listener?.fault(this.#failure);
+  }
+
+  #ask<T>(question: () => T): Promise<T> {
+    if (!this.#open || this.#closing !== undefined || this.#failure?.kind === 'FAULT') {
+      return Promise.reject(this.#refusal());
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.pushTask(async () => {
+        try {
+          if (this.#failure?.kind === 'FAULT') throw this.#failure;
+          resolve(question());
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#schedule();
+    });
+  }
+
+  /** A question with no write before it is answered also when commits are manual. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.#autoComplete) while (!this.#queue.isEmpty) this.complete();
+      else if (this.#queue.writes === 0) this.complete();
+    });
+  }
+
+  #refusal(): StoreError {
+    return (
+      this.#failure ?? new StoreError('FAULT', this.#open ? 'the store is closed' : 'the store is not open')
+    );
+  }
+}

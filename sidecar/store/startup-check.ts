@@ -1,0 +1,205 @@
+/**
+ * What a start may believe of the disk: SQLite's log against itself and against the guard file.
+ *
+ * MUST: check that the rows follow each other (all of them), that the newest records give their chain hashes
+ * (a bounded number of bytes, a page at a time), and that the log holds the guard's watermark. Where it does
+ * not: say so, remember it in the guard, then cut the log back to what is proven.
+ * MUST NOT: hold more than a page and the tail in memory; repair anything but by cutting.
+ */
+import { type ChainHash, type Entry, entryBytes, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
+import type { TermRun } from '../../shared/term-runs.ts';
+import { StoreError } from './contract.ts';
+import type { Damage, GuardState } from './guard.ts';
+import { LogShape } from './log-shape.ts';
+import type { LogTable, NodeState } from './log-table.ts';
+import { DamageError, type PackedRow, unpackRow } from './packed-row.ts';
+
+export interface Findings {
+  readonly shape: LogShape;
+  readonly tail: Entry[];
+  readonly hardState: HardState;
+  readonly damage: Damage | undefined;
+  /** The log must be cut: every row from this first index on is unproven. Undefined when nothing is. */
+  readonly cutFrom: number | undefined;
+}
+
+/** Rows fetched at a time while records are checked. */
+const PAGE_BYTES = 1024 * 1024;
+
+/** A prefix of the log and why it ends where it ends. */
+interface Prefix {
+  readonly runs: TermRun[];
+  readonly lastIndex: number;
+  readonly lastHash: ChainHash;
+  readonly broken: boolean;
+}
+
+/** Compares the database with the guard. Writes nothing. Throws StoreError. */
+export async function checkLog(
+  table: LogTable,
+  state: NodeState,
+  guard: GuardState | undefined,
+): Promise<Findings> {
+  if (guard !== undefined && guard.incarnation !== state.incarnation) {
+    throw new StoreError('FAULT', 'log.sqlite and guard are from two different data folders');
+  }
+  const claimed = await claimedLastIndex(table);
+  const chain = await followChain(table);
+  const budget = guard?.checkAll === true ? Number.POSITIVE_INFINITY : LIMITS.storeCheckBytes;
+  const checked = await checkRecords(table, chain.lastIndex, budget);
+  const cutFrom = checked.badFrom ?? (chain.broken ? chain.lastIndex + 1 : undefined);
+  const shape = await shapeBefore(table, chain, checked.badFrom);
+  const reason =
+    (cutFrom === undefined ? undefined : `entries from ${cutFrom} on are damaged`) ??
+    (await compareWithGuard(table, shape, state, guard, claimed));
+  const damage = damageOf(guard, reason, claimed);
+  return { shape, tail: checked.tail, hardState: newestHardState(state, guard), damage, cutFrom };
+}
+
+function damageOf(
+  guard: GuardState | undefined,
+  reason: string | undefined,
+  claimed: number,
+): Damage | undefined {
+  const before = guard?.damage;
+  if (reason === undefined) return before;
+  const mustReach = Math.max(guard?.index ?? 0, claimed, before?.mustReach ?? 0);
+  return { reason, mustReach };
+}
+
+/** The highest index the last row claims, within what its size allows: a damaged row may claim anything. */
+async function claimedLastIndex(table: LogTable): Promise<number> {
+  const last = await table.rowAt(Number.MAX_SAFE_INTEGER);
+  if (last === undefined) return 0;
+  const most = last.firstIndex + Math.floor(last.records.length / 4);
+  return Math.min(last.lastIndex, most);
+}
+
+/** Follows the chain over all rows from index 1, without their records. */
+async function followChain(table: LogTable): Promise<Prefix> {
+  const runs: TermRun[] = [];
+  let lastIndex = 0;
+  let lastHash = ZERO_HASH;
+  const [first] = await table.pageFrom(0, Number.MAX_SAFE_INTEGER, 1);
+  if (first === undefined) return { runs, lastIndex, lastHash, broken: false };
+  if (first.firstIndex !== 1 || first.previousHash !== ZERO_HASH) {
+    return { runs, lastIndex, lastHash, broken: true };
+  }
+  for (let after = 0; ; ) {
+    const ends = await table.chainEnds(after);
+    if (ends.length === 0) return { runs, lastIndex, lastHash, broken: true };
+    for (const end of ends) {
+      runs.push({ term: end.term, first: lastIndex + 1, last: end.lastIndex });
+      lastIndex = end.lastIndex;
+      lastHash = end.hash;
+      if (end.next === undefined) return { runs, lastIndex, lastHash, broken: false };
+      if (!end.next.linked || end.next.term <= end.term) return { runs, lastIndex, lastHash, broken: true };
+      after = end.firstIndex;
+    }
+  }
+}
+
+/** Recomputes the chain hashes of the newest `budget` bytes up to `lastIndex`, newest page first. */
+async function checkRecords(
+  table: LogTable,
+  lastIndex: number,
+  budget: number,
+): Promise<{ tail: Entry[]; badFrom: number | undefined }> {
+  let tail: Entry[] = [];
+  let pages: Entry[][] = [];
+  let tailRoom: number = LIMITS.storeStartTailBytes;
+  let badFrom: number | undefined;
+  let left = budget;
+  for (let before = lastIndex + 1; left > 0; ) {
+    const rows = await table.pageBefore(before, PAGE_BYTES);
+    if (rows.length === 0) break;
+    for (const row of rows.reverse()) {
+      left -= row.records.length;
+      before = row.firstIndex;
+      const entries = provenEntries(row);
+      if (entries === undefined) {
+        badFrom = row.firstIndex;
+        pages = [];
+        tailRoom = LIMITS.storeStartTailBytes;
+      } else if (tailRoom > 0) {
+        const kept = newestWithin(entries, tailRoom);
+        pages.push(kept.entries);
+        tailRoom = kept.entries.length < entries.length ? 0 : tailRoom - kept.bytes;
+      }
+    }
+  }
+  tail = pages.reverse().flat();
+  return { tail, badFrom };
+}
+
+function provenEntries(row: PackedRow): Entry[] | undefined {
+  try {
+    return unpackRow(row);
+  } catch (error) {
+    if (error instanceof DamageError) return undefined;
+    throw error;
+  }
+}
+
+function newestWithin(entries: Entry[], room: number): { entries: Entry[]; bytes: number } {
+  let bytes = 0;
+  let from = entries.length;
+  while (from > 0) {
+    const size = entryBytes(entries[from - 1] as Entry);
+    if (bytes + size > room) break;
+    bytes += size;
+    from--;
+  }
+  return { entries: from === 0 ? entries : entries.slice(from), bytes };
+}
+
+/** The proven log: `chain`, cut before the row that begins at `badFrom`. */
+async function shapeBefore(table: LogTable, chain: Prefix, badFrom: number | undefined): Promise<LogShape> {
+  const shape = new LogShape(chain.runs, chain.lastHash);
+  if (badFrom === undefined) return shape;
+  shape.truncateFrom(badFrom);
+  if (badFrom > 1) shape.lastHash = (await table.rowAt(badFrom - 1))?.hash;
+  return shape;
+}
+
+/** One sentence when the database is behind the guard or differs from it. */
+async function compareWithGuard(
+  table: LogTable,
+  shape: LogShape,
+  { hardState }: NodeState,
+  guard: GuardState | undefined,
+  claimed: number,
+): Promise<string | undefined> {
+  if (guard === undefined) {
+    return claimed > 0 || hardState.term > 0 ? 'the guard file is missing or cannot be read' : undefined;
+  }
+  if (shape.lastIndex < guard.index) {
+    return `the log ends at ${shape.lastIndex}, but ${guard.index} was durable`;
+  }
+  if ((await provenHashAt(table, shape, guard.index)) !== guard.hash) {
+    return `entry ${guard.index} is not the one that was durable`;
+  }
+  if (guard.term > hardState.term)
+    return `the log knows term ${hardState.term}, but ${guard.term} was durable`;
+  if (guard.term === hardState.term && guard.vote !== '' && guard.vote !== hardState.vote) {
+    return `the log does not know the vote of term ${guard.term}`;
+  }
+  return undefined;
+}
+
+/** Chain hash at `index` of the proven log, undefined when its row is damaged. */
+async function provenHashAt(table: LogTable, shape: LogShape, index: number): Promise<ChainHash | undefined> {
+  if (index === 0) return ZERO_HASH;
+  if (index === shape.lastIndex) return shape.lastHash;
+  const row = await table.rowAt(index);
+  if (row === undefined) return undefined;
+  return provenEntries(row)?.[index - row.firstIndex]?.hash;
+}
+
+/** The newer of the two. The guard is written after the database, so at the same term its vote was reported. */
+function newestHardState({ hardState }: NodeState, guard: GuardState | undefined): HardState {
+  if (guard === undefined || guard.term < hardState.term) return hardState;
+  if (guard.term === hardState.term && guard.vote === '') return hardState;
+  return { term: guard.term, vote: guard.vote };
+}
