@@ -1,0 +1,258 @@
+"""A replicated key-value server: plain Python, no library, beside an Outrigger sidecar.
+
+    PUT /KEY     the body is the value (UTF-8 text)      -> {"index": 7, "existed": false}
+    DELETE /KEY                                          -> {"index": 8, "existed": true}
+    GET /KEY     ?consistency=LINEARIZABLE|AT_LEAST|STALE&index=N    -> the value, or 404
+    GET /_dump   the whole state and the applied index, for tests
+
+The idea in one sentence: a write is not done here, it is *proposed*; the sidecar replicates it and gives it back, on
+every node in the same order, and only then `execute` changes the state. The rest is one socket and one HTTP server.
+
+The sidecar speaks JSON lines (docs/protocol.md): one frame per line, {"name": {...}}, bytes in base64.
+Environment: OUTRIGGER_SOCKET (the app socket of the sidecar), KV_PORT (default: any free one).
+"""
+import base64
+import itertools
+import json
+import os
+import queue
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+class Refused(Exception):
+    """The sidecar said no. `definite`: it did not and will not happen. Otherwise it may still happen, or has."""
+
+    def __init__(self, code, definite, message):
+        super().__init__(message)
+        self.code, self.definite = code, definite
+
+
+class Replica:
+    """The state, and the one connection to the sidecar that all requests share."""
+
+    def __init__(self, path):
+        self.path = path
+        self.lock = threading.Lock()  # guards the next line
+        self.state, self.applied, self.hash = {}, 0, None
+        self.sending = threading.Lock()  # guards the next two lines, and keeps frames whole on the socket
+        self.connection = None
+        self.waiting = {}  # number of an open request -> where its answer goes
+        self.numbers = itertools.count(1)
+
+    # ---------------------------------------------------------------- the state machine
+
+    def execute(self, command):
+        """Changes the state. The same command in the same state MUST do the same on every node: so no clock, no
+        randomness, no files; and a command that makes no sense is answered, never a crash: it is in the log for good."""
+        try:
+            request = json.loads(command)
+            operation, key, value = request["op"], request["key"], request.get("value", "")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {"error": "not a command of this app"}
+        if operation not in ("put", "delete") or not isinstance(key, str) or not isinstance(value, str):
+            return {"error": "not a command of this app"}
+        existed = key in self.state
+        if operation == "put":
+            self.state[key] = value
+        else:
+            self.state.pop(key, None)
+        return {"existed": existed}
+
+    def apply(self, batch):
+        """A stretch of the committed log. One acknowledgement for all of it keeps this fast; `through` also covers
+        entries that are not ours to see. Index and hash say where we are if we have to introduce ourselves again."""
+        results = []
+        with self.lock:
+            for entry in batch.get("entries", ()):
+                answer = self.execute(base64.b64decode(entry.get("command", "")))
+                results.append({"index": entry["index"], "result": encode(answer)})
+            self.applied, self.hash = int(batch["through"]), batch["hash"]
+        with self.sending:
+            self.connection.sendall(line({"applied": {"through": self.applied, "results": results}}))
+
+    # ---------------------------------------------------------------- the socket
+
+    def follow(self):
+        """Stays connected for ever. The state outlives the connection: after a sidecar restart we only ask for what
+        came since. (Had the *app* restarted, `applied` would be 0 and the sidecar would replay the whole log.)"""
+        while True:
+            try:
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                    connection.connect(self.path)
+                    self.serve(connection)
+            except (OSError, ValueError):
+                pass  # not there (yet, or any more), or gone in the middle of a line: try again
+            self.disconnected()
+            time.sleep(0.05)
+
+    def serve(self, connection):
+        machine = {"appliedIndex": self.applied, "snapshots": "NONE"}
+        if self.hash is not None:
+            machine["appliedHash"] = self.hash
+        connection.sendall(line({"hello": {"protocol": 1, "app": "python-kv", "stateMachine": machine}}))
+        for frame in connection.makefile("rb"):
+            ((name, body),) = json.loads(frame).items()
+            if name == "entries":
+                self.apply(body)
+            elif name in ("proposed", "readReady"):
+                self.answer(body["id"], body)
+            elif name == "error":
+                self.refused(body)
+            elif name == "welcome":
+                with self.sending:
+                    self.connection = connection  # from here on requests may use it
+            elif name == "goodbye" and body.get("reason") == "SUPERSEDED":
+                print("another copy of this app took over", file=sys.stderr, flush=True)
+                os._exit(1)  # two copies that push each other out would never end
+
+    def refused(self, body):
+        if body.get("id"):
+            self.answer(body["id"], Refused(body["code"], body.get("definite", False), body.get("message", "")))
+            return
+        print("sidecar: %s: %s" % (body["code"], body.get("message", "")), file=sys.stderr, flush=True)
+        if body["code"] in ("APP_AHEAD", "APP_DIVERGED"):
+            with self.lock:  # our state is not this log's: we keep it only in memory, so starting over costs nothing
+                self.state, self.applied, self.hash = {}, 0, None
+
+    def disconnected(self):
+        """Whoever waits will never be answered, and cannot know whether the sidecar got the request: indefinite."""
+        with self.sending:
+            self.connection, waiting, self.waiting = None, self.waiting, {}
+        for answer in waiting.values():
+            answer.put(Refused("SIDECAR_LOST", False, "the connection to the sidecar broke"))
+
+    def answer(self, number, body):
+        waiter = self.waiting.pop(int(number), None)
+        if waiter is not None:
+            waiter.put(body)
+
+    def ask(self, name, **fields):
+        """Sends one request and waits for its answer; other threads do the same at the same time on the same socket."""
+        answer = queue.SimpleQueue()
+        with self.sending:
+            if self.connection is None:
+                raise Refused("SIDECAR_ABSENT", True, "not connected to the sidecar")
+            number = next(self.numbers)
+            self.waiting[number] = answer
+            try:
+                self.connection.sendall(line({name: {"id": number, **fields}}))
+            except OSError:
+                pass  # follow() notices it as well, and answers everybody who waits
+        try:
+            body = answer.get(timeout=20)
+        except queue.Empty:
+            self.waiting.pop(number, None)
+            body = Refused("TIMEOUT", False, "no answer from the sidecar for 20 s")
+        if isinstance(body, Refused):
+            raise body
+        return body
+
+    def propose(self, **command):
+        """Done when it is on a majority of disks and applied here. Returns the index and what execute() answered."""
+        done = self.ask("propose", command=encode(command), wait="APPLIED")
+        return {"index": int(done["index"]), **json.loads(base64.b64decode(done["result"]))}
+
+
+def encode(value):
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def line(frame):
+    return json.dumps(frame).encode() + b"\n"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+    replica = None
+
+    def do_GET(self):
+        self.handled(self.get)
+
+    def do_PUT(self):
+        self.handled(self.put)
+
+    def do_DELETE(self):
+        self.handled(lambda key, _: self.reply(200, self.replica.propose(op="delete", key=key)))
+
+    def get(self, key, query):
+        replica = self.replica
+        if key == "_dump":
+            with replica.lock:
+                body = json.dumps({"appliedIndex": replica.applied, "state": replica.state}, sort_keys=True)
+            return self.reply(200, body)
+        fields = {name: values[0] for name, values in parse_qs(query).items() if name in ("consistency", "index")}
+        replica.ask("read", **fields)  # back when the state is fresh enough for what was asked
+        with replica.lock:
+            value, applied = replica.state.get(key), replica.applied
+        self.reply(404 if value is None else 200, "" if value is None else value, {"X-Index": str(applied)})
+
+    def put(self, key, _):
+        try:
+            value = self.body.decode()
+        except UnicodeDecodeError:
+            return self.reply(400, {"code": "BAD_REQUEST", "definite": True, "message": "values are UTF-8 text"})
+        self.reply(200, self.replica.propose(op="put", key=key, value=value))
+
+    def handled(self, method):
+        """A definite refusal may simply be tried again (503). After an indefinite one (504) it may have happened."""
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        try:
+            method(unquote(url.path[1:]), url.query)
+        except Refused as no:
+            status = {"BAD_REQUEST": 400, "TOO_LARGE": 413}.get(no.code, 503) if no.definite else 504
+            self.reply(
+                status,
+                {"code": no.code, "definite": no.definite, "message": str(no)},
+                {"Retry-After": "1"} if status == 503 else {},
+            )
+
+    def reply(self, status, body, headers=None):
+        if isinstance(body, dict):
+            headers = {"Content-Type": "application/json", **(headers or {})}
+            if "index" in body:
+                headers["X-Index"] = str(body["index"])
+            body = json.dumps(body)
+        data = body.encode()
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    server_bind = socketserver.TCPServer.server_bind  # HTTPServer's asks DNS for our name, which can take seconds
+
+
+def main():
+    if "OUTRIGGER_SOCKET" not in os.environ:
+        sys.exit("set OUTRIGGER_SOCKET to the app socket of a sidecar, or run `outrigger dev -- python3 kv.py`")
+    port = int(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("KV_PORT", "0"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Handler.replica = Replica(os.environ["OUTRIGGER_SOCKET"])
+    threading.Thread(target=Handler.replica.follow, daemon=True).start()
+    server = Server(("127.0.0.1", port), Handler)
+    print("listening on http://127.0.0.1:%d" % server.server_address[1], flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+/**
+ * Talks to one sidecar over HTTP (PROTOCOL §3). Refusals become one line with exit code 1.
+ *
+ * MUST: say of a failed write whether it may still take effect. MUST NOT retry.
+ */
+import { readTokenFile } from '../../shared/endpoint-files.ts';
+import type { TokenFile } from '../../shared/inspect.ts';
+import { CliError, messageOf, usageError } from './errors.ts';
+
+/** Where a sidecar is, and where its tokens are. */
+export interface Target {
+  /** Node id, or the address where only that is known. */
+  readonly name: string;
+  readonly http: string;
+  readonly tokenFile: string | undefined;
+}
+
+export interface Answer {
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+/** How long a question may take; a proposal waits for a quorum and the app. Milliseconds. */
+const QUESTION_MS = 5_000;
+const PROPOSAL_MS = 15_000;
+
+export class Client {
+  readonly target: Target;
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  /** GET of a JSON answer. Without `scope` no token is sent. Throws CliError. */
+  async get<T>(path: string, scope?: keyof TokenFile): Promise<T> {
+    return this.#json<T>(await this.#request('GET', path, scope, undefined, QUESTION_MS));
+  }
+
+  /** POST of a JSON body for a JSON answer. Throws CliError. */
+  async post<T>(path: string, scope: keyof TokenFile, body: unknown): Promise<T> {
+    const answer = await this.#request('POST', path, scope, JSON.stringify(body), PROPOSAL_MS);
+    return this.#json<T>(answer);
+  }
+
+  /** POST of bytes for bytes. Throws CliError. */
+  postBytes(path: string, scope: keyof TokenFile, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
+    return this.#request('POST', path, scope, body, PROPOSAL_MS);
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    scope: keyof TokenFile | undefined,
+    body: string | Uint8Array<ArrayBuffer> | undefined,
+    timeoutMs: number,
+  ): Promise<Answer> {
+    const headers = new Headers();
+    if (scope !== undefined) headers.set('Authorization', `Bearer ${await this.#token(scope)}`);
+    if (body !== undefined) {
+      headers.set('Content-Type', typeof body === 'string' ? 'application/json' : 'application/octet-stream');
+    }
+    const signal = AbortSignal.timeout(timeoutMs);
+    const init = body === undefined ? { method, headers, signal } : { method, headers, signal, body };
+    let response: Response;
+    let bytes: Uint8Array;
+    try {
+      response = await fetch(new URL(path, this.target.http), init);
+      bytes = new Uint8Array(await response.arrayBuffer());
+    } catch (error) {
+      throw new CliError(this.#unreachable(error, method, timeoutMs));
+    }
+    if (!response.ok) throw refused(response.status, bytes, this.target.name);
+    return { headers: response.headers, body: bytes };
+  }
+
+  async #token(scope: keyof TokenFile): Promise<string> {
+    const file = this.target.tokenFile;
+    if (file === undefined) {
+      throw usageError('this needs a token: give the token file of that sidecar with --token-file FILE.');
+    }
+    const tokens = await readTokenFile(file).catch((error: unknown) => {
+      throw usageError(`${messageOf(error)}.`);
+    });
+    if (tokens === undefined) throw usageError(`the token file ${file} does not exist.`);
+    return tokens[scope];
+  }
+
+  #json<T>(answer: Answer): T {
+    try {
+      return JSON.parse(Buffer.from(answer.body).toString('utf8'));
+    } catch (error) {
+      throw new CliError(`${this.target.http} did not answer with JSON: ${messageOf(error)}.`);
+    }
+  }
+
+  #unreachable(error: unknown, method: string, timeoutMs: number): string {
+    const { name, http } = this.target;
+    const where = name === http ? http : `${name} (${http})`;
+    if (error instanceof Error && error.name === 'TimeoutError') {
+      const unsure = method === 'POST' ? ' It may still take effect.' : '';
+      return `${where} did not answer within ${timeoutMs / 1000} s.${unsure}`;
+    }
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    return `${where} cannot be reached: ${messageOf(cause) || messageOf(error)}.`;
+  }
+}
+
+function refused(status: number, body: Uint8Array, name: string): CliError {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch (error) {
+    return new CliError(`${name} answered ${status} without saying why (${messageOf(error)}).`);
+  }
+  const { code, definite, message } = {
+    ...(parsed as { code?: string; definite?: boolean; message?: string }),
+  };
+  const unsure = definite === false ? ' It may still take effect.' : '';
+  return new CliError(`${name} answered ${code ?? status}: ${message ?? 'no reason given'}${unsure}`);
+}

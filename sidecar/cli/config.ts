@@ -1,0 +1,231 @@
+/**
+ * The configuration of `outrigger run`: flags over environment over file over defaults, checked as a whole.
+ *
+ * MUST: refuse anything unknown or wrong with one clear sentence that names where it came from, and exit code 2.
+ * MUST NOT: start anything or touch the data folder.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
+import type { SidecarOptions } from '../node/sidecar.ts';
+import {
+  checkMembers,
+  formatAddress,
+  isLoopback,
+  isWildcard,
+  NAME_RULE,
+  parseAddress,
+  parseMembers,
+} from './address.ts';
+import { messageOf, systemCode, usageError } from './errors.ts';
+
+/** A value as the file (JSON) or a flag or the environment (text) gives it, made into the real thing. */
+function value<T>(parse: (raw: unknown) => T) {
+  return z.unknown().transform((raw, context): T => {
+    try {
+      return parse(raw);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
+}
+
+function text(raw: unknown, rule: string): string {
+  if (typeof raw !== 'string' || raw === '') throw new RangeError(rule);
+  return raw;
+}
+
+function name(raw: unknown): string {
+  if (typeof raw !== 'string' || !NAME_PATTERN.test(raw)) throw new RangeError(NAME_RULE);
+  return raw;
+}
+
+function members(raw: unknown) {
+  if (typeof raw === 'string') return parseMembers(raw);
+  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
+    return checkMembers(Object.entries(raw).map(([id, address]) => [id, String(address)]));
+  }
+  throw new RangeError('must be an object of ID: "HOST:PORT", or the text ID=HOST:PORT,…');
+}
+
+function milliseconds(least: number, most: number) {
+  return value((raw) => {
+    const number = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < least || number > most) {
+      throw new RangeError(`must be a whole number of milliseconds from ${least} to ${most}`);
+    }
+    return number;
+  });
+}
+
+const yesOrNo = value((raw) => {
+  if (raw === true || raw === 'true' || raw === '1') return true;
+  if (raw === false || raw === 'false' || raw === '0') return false;
+  throw new RangeError('must be true or false');
+});
+
+const address = value((raw) => parseAddress(text(raw, 'must be HOST:PORT')));
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+/** What may be configured. The order is the order of complaints. */
+const settingsSchema = z.object({
+  id: value(name),
+  cluster: value(name),
+  data: value((raw) => resolve(text(raw, 'must be a folder'))),
+  members: value(members),
+  peerListen: address.optional(),
+  httpListen: address.default({ host: '127.0.0.1', port: 0 }),
+  appSocket: value((raw) => appSocket(text(raw, 'must be a path or tcp://127.0.0.1:PORT'))).optional(),
+  control: yesOrNo.default(false),
+  electionMinMs: milliseconds(50, 60_000).default(150),
+  electionMaxMs: milliseconds(50, 120_000).default(300),
+  heartbeatMs: milliseconds(10, 30_000).default(50),
+  preVote: yesOrNo.default(true),
+  checkQuorum: yesOrNo.default(true),
+  logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+});
+
+export type SettingName = keyof z.infer<typeof settingsSchema>;
+export const SETTING_NAMES = Object.keys(settingsSchema.shape) as readonly SettingName[];
+const REQUIRED = ['id', 'cluster', 'data', 'members'] as const;
+
+/** `peerListen` → `--peer-listen`. */
+export function flagName(setting: SettingName): string {
+  return `--${setting.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `peerListen` → `OUTRIGGER_PEER_LISTEN`. */
+export function environmentName(setting: SettingName): string {
+  return `OUTRIGGER_${setting.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Longest path of a Unix socket in bytes, without the closing zero: 107 on Linux, 103 elsewhere. */
+export const SOCKET_PATH_BYTES = process.platform === 'linux' ? 107 : 103;
+
+function appSocket(raw: string): string {
+  if (raw.startsWith('tcp://')) {
+    const { host } = parseAddress(raw.slice('tcp://'.length));
+    if (!isLoopback(host)) throw new RangeError('must be on this machine: tcp://127.0.0.1:PORT');
+    return raw;
+  }
+  if (raw.startsWith('\\\\.\\pipe\\')) return raw;
+  const path = resolve(raw);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > SOCKET_PATH_BYTES) {
+    throw new RangeError(
+      `must be at most ${SOCKET_PATH_BYTES} bytes long as a path, and ${path} is ${bytes}`,
+    );
+  }
+  return path;
+}
+
+/** Settings by name, unchecked, each with the words that say where it came from. */
+type Raw = Map<SettingName, { readonly raw: unknown; readonly from: string }>;
+
+/** Reads and merges the three sources. Throws CliError (exit code 2). */
+export function loadConfig(
+  flags: Readonly<Partial<Record<SettingName | 'config', unknown>>>,
+  env: NodeJS.ProcessEnv,
+): SidecarOptions {
+  const raw: Raw = new Map();
+  const file = flags.config ?? env['OUTRIGGER_CONFIG'];
+  if (typeof file === 'string' && file !== '') readFile(file, raw);
+  for (const setting of SETTING_NAMES) {
+    const fromEnvironment = env[environmentName(setting)];
+    if (fromEnvironment !== undefined && fromEnvironment !== '') {
+      raw.set(setting, { raw: fromEnvironment, from: environmentName(setting) });
+    }
+    if (flags[setting] !== undefined) raw.set(setting, { raw: flags[setting], from: flagName(setting) });
+  }
+  return complete(raw);
+}
+
+function readFile(file: string, raw: Raw): void {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw usageError(`${file} is not JSON: ${messageOf(error)}.`);
+    const why = systemCode(error) === 'ENOENT' ? 'there is no such file' : messageOf(error);
+    throw usageError(`the configuration file ${file} cannot be read: ${why}.`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw usageError(`${file} must hold one JSON object.`);
+  }
+  for (const [field, found] of Object.entries(parsed)) {
+    const setting = SETTING_NAMES.find((candidate) => candidate === field);
+    if (setting === undefined) {
+      throw usageError(`${file} has the unknown field "${field}"; known are ${SETTING_NAMES.join(', ')}.`);
+    }
+    raw.set(setting, { raw: found, from: `"${field}" in ${file}` });
+  }
+}
+
+function complete(raw: Raw): SidecarOptions {
+  const missing = REQUIRED.filter((setting) => !raw.has(setting));
+  if (missing.length > 0) {
+    const flags = missing.map(flagName).join(', ');
+    throw usageError(`missing ${flags} (or ${missing.map(environmentName).join(', ')}, or --config FILE).`);
+  }
+  const result = settingsSchema.safeParse(
+    Object.fromEntries([...raw].map(([setting, found]) => [setting, found.raw])),
+  );
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const from = raw.get(issue?.path[0] as SettingName)?.from ?? 'the configuration';
+    throw usageError(`${from} ${issue?.message ?? 'is not valid'}.`);
+  }
+  return crossCheck(result.data, (setting) => raw.get(setting)?.from ?? flagName(setting));
+}
+
+/** What no setting can say alone. */
+function crossCheck(
+  settings: z.infer<typeof settingsSchema>,
+  from: (setting: SettingName) => string,
+): SidecarOptions {
+  const { data, id, members: all, ...rest } = settings;
+  const own = all.find((member) => member.id === id);
+  if (own === undefined) throw usageError(`${from('members')} must list this node: ${id} is not in it.`);
+  const peerListen = rest.peerListen ?? { host: own.host, port: own.port };
+  const elsewhere = peerListen.host !== own.host && !isWildcard(peerListen.host);
+  if (peerListen.port !== 0 && (peerListen.port !== own.port || elsewhere)) {
+    const said = `${from('members')} says ${formatAddress(own)} for ${id}`;
+    throw usageError(`${from('peerListen')} is ${formatAddress(peerListen)}, but ${said}: they must match.`);
+  }
+  if (rest.electionMaxMs <= rest.electionMinMs) {
+    throw usageError(
+      `${from('electionMaxMs')} (${rest.electionMaxMs}) must be more than ${from('electionMinMs')} (${rest.electionMinMs}).`,
+    );
+  }
+  if (rest.heartbeatMs * 2 > rest.electionMinMs) {
+    throw usageError(
+      `${from('heartbeatMs')} (${rest.heartbeatMs}) must be at most half of ${from('electionMinMs')} (${rest.electionMinMs}).`,
+    );
+  }
+  refuseOffMachine(rest.peerListen === undefined ? 'members' : 'peerListen', peerListen.host, from);
+  refuseOffMachine('httpListen', rest.httpListen.host, from);
+  const socket = rest.appSocket ?? defaultSocket(data, rest.cluster, id);
+  return { ...rest, id, members: all, dataDir: data, peerListen, appSocket: socket };
+}
+
+/** Nothing that another machine can reach may be without TLS, and this version has none (promise 8). */
+function refuseOffMachine(setting: SettingName, host: string, from: (setting: SettingName) => string): void {
+  if (isLoopback(host)) return;
+  throw usageError(
+    `${from(setting)} has the host ${host}, which other machines can reach, and that needs TLS, which this version does not have: use 127.0.0.1.`,
+  );
+}
+
+function defaultSocket(data: string, cluster: string, id: string): string {
+  if (process.platform === 'win32') return `\\\\.\\pipe\\outrigger-${cluster}-${id}`;
+  const path = join(data, 'app.sock');
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
+    throw usageError(
+      `--data ${data} is too long to hold the app socket: give a shorter path with --app-socket.`,
+    );
+  }
+  return path;
+}

@@ -1,0 +1,36 @@
+/**
+ * The `outrigger` command. Each command is a file under `commands/`.
+ *
+ * MUST: end with the exit codes of PROTOCOL §2; turn a user's mistake into one line and exit code 2, and never show a stack
+ * for it. A stack is shown only for our own bugs.
+ */
+import { fileURLToPath } from 'node:url';
+import { CliError, ExitCode, messageOf, systemCode } from './errors.ts';
+import { runProgram } from './program.ts';
+import { createTerminal } from './terminal.ts';
+
+const { stdin, stdout, stderr, env, argv } = process;
+
+// A reader that went away (`outrigger log | head`) is no failure: there is nobody left to tell.
+stdout.on('error', (error) => process.exit(systemCode(error) === 'EPIPE' ? ExitCode.DONE : ExitCode.FAILED));
+
+const shell = {
+  env,
+  stdin,
+  out: createTerminal(stdout, env),
+  err: createTerminal(stderr, env),
+  script: fileURLToPath(import.meta.url),
+};
+
+let exitCode: number;
+try {
+  await runProgram(shell, argv.slice(2));
+  exitCode = Number(process.exitCode ?? ExitCode.DONE);
+} catch (error) {
+  exitCode = error instanceof CliError ? error.exitCode : ExitCode.FAILED;
+  if (error instanceof CliError) shell.err.line(`outrigger: ${messageOf(error)}`);
+  else shell.err.line(`outrigger: this is a bug: ${error instanceof Error ? error.stack : String(error)}`);
+}
+// Output to a pipe may still be on its way.
+await Promise.all([stdout, stderr].map((stream) => new Promise((done) => stream.write('', done))));
+process.exit(exitCode);

@@ -1,0 +1,79 @@
+/** The command line as a whole: its commands, its help, and how commander's complaints become ours. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../../shared/version.ts';
+import { reap } from './cluster/reaper.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDev } from './commands/dev.ts';
+import { addLog } from './commands/log.ts';
+import { addMembers } from './commands/members.ts';
+import { addPropose } from './commands/propose.ts';
+import { addRead } from './commands/read.ts';
+import { addRun } from './commands/run.ts';
+import { addStatus } from './commands/status.ts';
+import { addTerms } from './commands/terms.ts';
+import { addTransfer } from './commands/transfer.ts';
+import { usageError } from './errors.ts';
+import type { Shell } from './shell.ts';
+
+const HELP = `
+Start here:
+  outrigger demo                                         see it survive a crash
+  outrigger dev -- python3 examples/python-kv/kv.py      your program beside each of three sidecars
+  outrigger status                                       how the cluster of this machine is
+
+Commands find the sidecars of this machine by themselves; with several clusters, choose with --cluster.
+Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 storage fault, 4 another daemon has the data folder.
+\`outrigger COMMAND --help\` explains each command with examples.`;
+
+/** Runs one command line. Throws CliError; sets `process.exitCode` where a command says so. */
+export async function runProgram(shell: Shell, args: readonly string[]): Promise<void> {
+  const program = buildProgram(shell);
+  try {
+    await program.parseAsync(args.length === 0 ? ['--help'] : args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version end by exception too, with exit code 0.
+    if (error.exitCode !== 0) throw usageError(sentence(error.message));
+  }
+}
+
+export function buildProgram(shell: Shell): Command {
+  const program = new Command('outrigger')
+    .description('A Raft sidecar for programs in any language.')
+    .version(VERSION, '--version', 'print the version')
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .addHelpText('after', HELP);
+  quiet(program, shell);
+  program.commandsGroup('Run:');
+  for (const add of [addRun, addDev, addDemo]) add(program, shell);
+  program.commandsGroup('Look and act:');
+  for (const add of [addStatus, addMembers, addLog, addTerms, addPropose, addRead, addTransfer]) {
+    add(program, shell);
+  }
+  program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
+  for (const command of program.commands) quiet(command, shell);
+  return program;
+}
+
+/** Complaints are thrown, not printed: `main.ts` prints them as one line. */
+function quiet(command: Command, { out }: Shell): void {
+  command
+    .exitOverride()
+    .showHelpAfterError(false)
+    .configureOutput({
+      writeOut: (text) => out.bytes(Buffer.from(text)),
+      writeErr: () => undefined,
+      getOutHasColors: () => out.colors.isColorSupported,
+    })
+    .configureHelp({ styleTitle: (title) => out.colors.bold(title), helpWidth: 110 });
+}
+
+/** `error: unknown option '--x'\n(Did you mean --y?)` → `unknown option '--x' (Did you mean --y?)`. */
+function sentence(message: string): string {
+  const text = message
+    .replace(/^error: /, '')
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim();
+  return `${text}${/[.)?]$/.test(text) ? '' : '.'} See \`outrigger --help\`.`;
+}
