@@ -2,14 +2,14 @@
  * The guard file: what this node promised, kept outside SQLite, because SQLite forgets the tail of a damaged WAL
  * without a word and does not checksum its pages.
  *
- * Two slots. Each holds the term, the vote, the watermark (index, term and chain hash of the last entry that
- * was reported durable), whether the log is known to be damaged, and a CRC. The store writes it after each
- * commit and before it reports the commit durable.
+ * Two slots. Each holds the term, the vote, the watermark (index, term and chain hash of an entry that was
+ * reported durable), whether the log is known to be damaged, and a CRC.
  *
- * What it proves. Process crash, bit rot, a lost or shortened WAL: exactly, every reported entry and vote is
- * covered. Power cut: term and vote exactly (the guard is synced before they are reported); the watermark as
- * of the last lazy sync, so a log that lost entries of the last second or so may pass as whole here. (Those
- * entries were synced in the WAL before they were reported; both must fail at once.)
+ * What it proves. Term and vote: exactly (the guard is synced before they are reported). The watermark follows
+ * what was reported: within NOTE_MS for a process crash, within LAZY_SYNC_MS for a power cut. So bit rot and a
+ * lost or shortened WAL are found, but for entries of the last moments before the crash. (Those were synced in
+ * the WAL before they were reported; both must fail at once.) Writing it at each commit would close that gap,
+ * and cost more than the commit itself where several nodes share a disk: each write waits for the journal.
  *
  * MUST: keep one slot that is surely on the disk: the slot that is written is always the other one, and they
  * change places only when a sync is done. So a torn write loses the newest state, never both.
@@ -49,6 +49,8 @@ const SLOTS = 2;
 const MAGIC = 'OUTRIGG1';
 /** How long the watermark may be in the page cache only, in ms. */
 const LAZY_SYNC_MS = 1000;
+/** How long a raised watermark may be in memory only, in ms. */
+const NOTE_MS = 20;
 const REASON_BYTES = 200;
 
 const AT = { sequence: 8, incarnation: 16, term: 32, index: 40, indexTerm: 48, mustReach: 56 } as const;
@@ -71,6 +73,9 @@ export class GuardFile {
   #dirty = false;
   #syncing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** A raised watermark that is not written yet. */
+  #noted: GuardState | undefined;
+  #noteTimer: NodeJS.Timeout | undefined;
   /** What was found in the file; undefined when there was none, or none that could be read. */
   readonly found: GuardState | undefined;
   /** True when the file had content and none of it could be read. */
@@ -102,9 +107,21 @@ export class GuardFile {
     return this.#syncing;
   }
 
+  /** Takes a raised watermark, to be written soon. Everything else needs `write`. */
+  note(state: GuardState): void {
+    this.#noted = state;
+    this.#noteTimer ??= setTimeout(() => this.#writeNoted(), NOTE_MS).unref();
+  }
+
+  /** Writes what was noted, if anything. Throws StoreError. */
+  flush(): void {
+    if (this.#noted !== undefined) this.write(this.#noted);
+  }
+
   /** Writes the state into the page cache (a few µs); it reaches the disk within a second. Throws StoreError. */
   write(state: GuardState): void {
     if (this.#syncing !== undefined) throw new StoreError('FAULT', 'the guard was written during its sync');
+    this.#noted = undefined;
     this.#sequence++;
     encodeSlot(this.#buffer, state, this.#sequence);
     try {
@@ -147,12 +164,27 @@ export class GuardFile {
   /** Closes the file without a sync. Idempotent only in the hands of one owner. */
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#noteTimer);
     closeSync(this.#fd);
   }
 
   #synced(): void {
     this.#dirty = false;
     this.#slot = 1 - this.#slot;
+  }
+
+  #writeNoted(): void {
+    this.#noteTimer = undefined;
+    if (this.#noted === undefined) return;
+    if (this.#syncing !== undefined) {
+      this.note(this.#noted);
+      return;
+    }
+    try {
+      this.flush();
+    } catch (error) {
+      this.#onError(guardError(error));
+    }
   }
 
   #syncLazily(): void {

@@ -5,41 +5,54 @@
  * MUST NOT: be called while a write is in flight.
  */
 import { type ChainHash, type Entry, ZERO_HASH } from '../../shared/entry.ts';
+import type { TermRuns } from '../../shared/term-runs.ts';
 import { StoreError } from './contract.ts';
 import type { LogTable } from './log-table.ts';
-import { type PackedRow, unpackRow } from './packed-row.ts';
+import { type PackedRow, provenEntries, unpackRow } from './packed-row.ts';
 
-/** `lastIndex` is the end of the log. Throws RangeError for a bad range, StoreError for damage. */
+/** `runs` are those of the log on the disk. Throws RangeError for a bad range, StoreError for damage. */
 export async function readEntries(
   table: LogTable,
-  lastIndex: number,
+  runs: TermRuns,
   from: number,
   to: number,
   maxBytes: number,
 ): Promise<Entry[]> {
-  checkRange(from, to, lastIndex);
-  const end = Math.min(to, lastIndex);
+  checkRange(from, to, runs.lastIndex);
+  const end = Math.min(to, runs.lastIndex);
   const entries: Entry[] = [];
   let bytes = 0;
-  let next = from;
-  // The row that holds `from` may begin before it.
-  let rows = [await rowHolding(table, from)];
+  // The row that holds `from` may begin before it; the pages after it begin where the one before ends.
+  let row = await rowHolding(table, from);
+  let found = unpackRow(row);
   while (true) {
-    for (const row of rows) {
-      for (const entry of unpackRow(row)) {
-        if (entry.index < next) continue;
-        if (entry.index > end) return entries;
-        bytes += entry.command.length;
-        if (entries.length > 0 && bytes > maxBytes) return entries;
-        entries.push(entry);
-      }
-      if (row.firstIndex > next) throw gap(next);
-      next = row.lastIndex + 1;
+    for (const entry of found) {
+      if (entry.index < from) continue;
+      bytes += entry.command.length;
+      if (entry.index > end || (entries.length > 0 && bytes > maxBytes)) return entries;
+      entries.push(entry);
     }
+    const next = row.lastIndex + 1;
     if (next > end || bytes >= maxBytes) return entries;
-    rows = await table.pageFrom(next, end, maxBytes - bytes);
-    if (rows.length === 0) throw gap(next);
+    row = await pageAt(table, runs, next, end, maxBytes - bytes);
+    const proven = provenEntries(row);
+    if (proven === undefined) row = await pageAt(table, runs, next, end, 0);
+    found = proven ?? unpackRow(row);
   }
+}
+
+/** Rows from `index` on, of one term, as one. With `maxBytes` 0 exactly one row. */
+async function pageAt(
+  table: LogTable,
+  runs: TermRuns,
+  index: number,
+  end: number,
+  maxBytes: number,
+): Promise<PackedRow> {
+  const endOfTerm = runs.runAt(index)?.last ?? index;
+  const row = await table.pageFrom(index, Math.min(end, endOfTerm), maxBytes);
+  if (row === undefined || row.firstIndex !== index) throw gap(index);
+  return row;
 }
 
 /** Chain hash at `index`, undefined when the log does not have it. Throws StoreError for damage. */

@@ -151,6 +151,7 @@ export class LogWriter {
   /** Before an orderly close. Throws StoreError. */
   async finish(): Promise<void> {
     await this.#guard.idle;
+    this.#guard.flush();
     await this.#guard.sync();
     await this.#table.checkpoint('TRUNCATE');
   }
@@ -207,11 +208,14 @@ export class LogWriter {
   }
 
   async #raiseWatermark(hardState: HardState | undefined): Promise<void> {
-    if (hardState !== undefined) this.#hardState = hardState;
-    const idle = this.#guard.idle;
-    if (idle !== undefined) await idle;
+    if (hardState === undefined) {
+      this.#guard.note(this.#guardState());
+      return;
+    }
+    this.#hardState = hardState;
+    await this.#guard.idle;
     this.#guard.write(this.#guardState());
-    if (hardState !== undefined) await this.#guard.sync();
+    await this.#guard.sync();
   }
 
   async #writeGuard(): Promise<void> {

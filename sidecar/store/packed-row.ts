@@ -108,6 +108,16 @@ export function unpackRow(row: PackedRow): Entry[] {
   return entries;
 }
 
+/** The same, or undefined when the row is damaged. */
+export function provenEntries(row: PackedRow): Entry[] | undefined {
+  try {
+    return unpackRow(row);
+  } catch (error) {
+    if (error instanceof DamageError) return undefined;
+    throw error;
+  }
+}
+
 function decode(row: PackedRow, record: Uint8Array): Entry {
   try {
     return decodeRecord(record);

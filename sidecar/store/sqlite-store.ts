@@ -106,7 +106,7 @@ export class SqliteStore implements Store {
   }
 
   read(from: number, to: number, maxBytes: number): Promise<Entry[]> {
-    return this.#ask(({ table, writer }) => readEntries(table, writer.durable.lastIndex, from, to, maxBytes));
+    return this.#ask(({ table, writer }) => readEntries(table, writer.durable.runs, from, to, maxBytes));
   }
 
   hashAt(index: number): Promise<ChainHash | undefined> {

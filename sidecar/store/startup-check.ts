@@ -13,7 +13,7 @@ import { StoreError } from './contract.ts';
 import type { Damage, GuardState } from './guard.ts';
 import { LogShape } from './log-shape.ts';
 import type { LogTable, NodeState } from './log-table.ts';
-import { DamageError, type PackedRow, unpackRow } from './packed-row.ts';
+import { provenEntries } from './packed-row.ts';
 
 export interface Findings {
   readonly shape: LogShape;
@@ -47,7 +47,7 @@ export async function checkLog(
   const claimed = await claimedLastIndex(table);
   const chain = await followChain(table);
   const budget = guard?.checkAll === true ? Number.POSITIVE_INFINITY : LIMITS.storeCheckBytes;
-  const checked = await checkRecords(table, chain.lastIndex, budget);
+  const checked = await checkRecords(table, chain, budget);
   const cutFrom = checked.badFrom ?? (chain.broken ? chain.lastIndex + 1 : undefined);
   const shape = await shapeBefore(table, chain, checked.badFrom);
   const reason =
@@ -81,9 +81,11 @@ async function followChain(table: LogTable): Promise<Prefix> {
   const runs: TermRun[] = [];
   let lastIndex = 0;
   let lastHash = ZERO_HASH;
-  const [first] = await table.pageFrom(0, Number.MAX_SAFE_INTEGER, 1);
-  if (first === undefined) return { runs, lastIndex, lastHash, broken: false };
-  if (first.firstIndex !== 1 || first.previousHash !== ZERO_HASH) {
+  if ((await table.rowAt(Number.MAX_SAFE_INTEGER)) === undefined) {
+    return { runs, lastIndex, lastHash, broken: false };
+  }
+  const first = await table.rowAt(1);
+  if (first?.firstIndex !== 1 || first.previousHash !== ZERO_HASH) {
     return { runs, lastIndex, lastHash, broken: true };
   }
   for (let after = 0; ; ) {
@@ -100,45 +102,59 @@ async function followChain(table: LogTable): Promise<Prefix> {
   }
 }
 
-/** Recomputes the chain hashes of the newest `budget` bytes up to `lastIndex`, newest page first. */
+/** Recomputes the chain hashes of the newest `budget` bytes of a chain, newest page first. */
 async function checkRecords(
   table: LogTable,
-  lastIndex: number,
+  { runs }: Prefix,
   budget: number,
 ): Promise<{ tail: Entry[]; badFrom: number | undefined }> {
-  let tail: Entry[] = [];
-  let pages: Entry[][] = [];
-  let tailRoom: number = LIMITS.storeStartTailBytes;
+  const tail = new Tail();
   let badFrom: number | undefined;
   let left = budget;
-  for (let before = lastIndex + 1; left > 0; ) {
-    const rows = await table.pageBefore(before, PAGE_BYTES);
-    if (rows.length === 0) break;
-    for (const row of rows.reverse()) {
+  for (const run of runs.toReversed()) {
+    // Below this index a page failed: there rows are checked one by one, to find the bad one.
+    let singlyFrom = run.last + 1;
+    for (let before = run.last + 1; before > run.first && left > 0; ) {
+      const row = await table.pageUpTo(run.first, before - 1, before > singlyFrom ? 0 : PAGE_BYTES);
+      if (row === undefined)
+        throw new StoreError('FAULT', `the log is damaged: entry ${before - 1} is missing`);
+      const entries = provenEntries(row);
+      if (entries === undefined && before <= singlyFrom) {
+        singlyFrom = row.firstIndex;
+        continue;
+      }
       left -= row.records.length;
       before = row.firstIndex;
-      const entries = provenEntries(row);
-      if (entries === undefined) {
-        badFrom = row.firstIndex;
-        pages = [];
-        tailRoom = LIMITS.storeStartTailBytes;
-      } else if (tailRoom > 0) {
-        const kept = newestWithin(entries, tailRoom);
-        pages.push(kept.entries);
-        tailRoom = kept.entries.length < entries.length ? 0 : tailRoom - kept.bytes;
+      if (entries !== undefined) {
+        tail.unshift(entries);
+        continue;
       }
+      badFrom = row.firstIndex;
+      tail.clear();
     }
   }
-  tail = pages.reverse().flat();
-  return { tail, badFrom };
+  return { tail: tail.entries(), badFrom };
 }
 
-function provenEntries(row: PackedRow): Entry[] | undefined {
-  try {
-    return unpackRow(row);
-  } catch (error) {
-    if (error instanceof DamageError) return undefined;
-    throw error;
+/** The newest entries, gathered from the end, within `storeStartTailBytes`. */
+class Tail {
+  #pages: Entry[][] = [];
+  #room: number = LIMITS.storeStartTailBytes;
+
+  unshift(entries: Entry[]): void {
+    if (this.#room <= 0) return;
+    const kept = newestWithin(entries, this.#room);
+    this.#pages.push(kept.entries);
+    this.#room = kept.entries.length < entries.length ? 0 : this.#room - kept.bytes;
+  }
+
+  clear(): void {
+    this.#pages = [];
+    this.#room = LIMITS.storeStartTailBytes;
+  }
+
+  entries(): Entry[] {
+    return this.#pages.toReversed().flat();
   }
 }
 

@@ -1,23 +1,19 @@
 /** The contract of the log store, the same cases over the store on SQLite and its twin in memory. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ChainHash, type Entry, EntryKind, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import { type LogWrite, type Store, type StoredState, StoreError } from '../../sidecar/store/contract.ts';
 import { MemoryDisk, MemoryStore } from '../../sidecar/store/memory-store.ts';
 import { SqliteStore } from '../../sidecar/store/sqlite-store.ts';
+import { batch, Driven, everything, plain, TEMPORARY } from './store-support.ts';
 
 interface Twin {
   readonly name: string;
   /** A place for a log; `open` may be called again after `close`. */
   place(): { open(): Store; remove(): void };
 }
-
-/** Memory where there is some: hundreds of logs are opened here, and none of these cases is about the disk. */
-const TEMPORARY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 const TWINS: readonly Twin[] = [
   {
@@ -38,81 +34,6 @@ const TWINS: readonly Twin[] = [
     },
   },
 ];
-
-/** A store with the bookkeeping a node would do: the hash at its end, and who waits for which sequence. */
-class Driven {
-  readonly store: Store;
-  state!: StoredState;
-  hash: ChainHash = ZERO_HASH;
-  last = 0;
-  readonly durable: number[] = [];
-  readonly commits: number[] = [];
-  #waiting: { sequence: number; resolve: () => void }[] = [];
-
-  constructor(store: Store) {
-    this.store = store;
-  }
-
-  async open(): Promise<this> {
-    this.state = await this.store.open();
-    this.last = this.state.lastIndex;
-    this.hash = this.state.lastHash;
-    this.store.listen({
-      durable: (sequence) => {
-        this.durable.push(sequence);
-        for (const waiter of this.#waiting) if (waiter.sequence <= sequence) waiter.resolve();
-        this.#waiting = this.#waiting.filter((waiter) => waiter.sequence > sequence);
-      },
-      fault: (error) => {
-        throw error;
-      },
-      committed: (_ms, entries) => this.commits.push(entries),
-    });
-    return this;
-  }
-
-  append(entries: Entry[], more: Partial<LogWrite> = {}): number {
-    const previousHash = this.hash;
-    this.hash = sealEntries(entries, previousHash);
-    this.last = entries.at(-1)?.index ?? this.last;
-    return this.store.write({ previousHash, entries, ...more });
-  }
-
-  settled(sequence: number): Promise<void> {
-    if ((this.durable.at(-1) ?? 0) >= sequence) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ sequence, resolve }));
-  }
-}
-
-function batch(first: number, count: number, term: number, bytes = 40): Entry[] {
-  return Array.from({ length: count }, (_, at) => ({
-    index: first + at,
-    term,
-    kind: EntryKind.COMMAND,
-    time: 1_700_000_000_000 + first + at,
-    session: 7,
-    sequence: first + at,
-    command: randomBytes(bytes),
-  }));
-}
-
-const plain = ({ index, term, kind, time, session, sequence, command, hash }: Entry) => ({
-  index,
-  term,
-  kind,
-  time,
-  session,
-  sequence,
-  hash,
-  command: Buffer.from(command).toString('hex'),
-});
-
-/** Every entry of the store, by pages. */
-async function everything(store: Store, last: number, pageBytes = 1 << 20): Promise<Entry[]> {
-  const found: Entry[] = [];
-  while (found.length < last) found.push(...(await store.read(found.length + 1, last, pageBytes)));
-  return found;
-}
 
 /** A small seeded generator (mulberry32). */
 function seeded(seed: number): (below: number) => number {
@@ -138,6 +59,7 @@ for (const twin of TWINS) {
     afterEach(async () => {
       await driven.store.close();
       place.remove();
+      assert.deepEqual(driven.faults, []);
     });
 
     const reopen = async (): Promise<StoredState> => {
