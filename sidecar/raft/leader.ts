@@ -122,6 +122,7 @@ function sendAppend(s: RaftState, p: Progress, entries: readonly Entry[]): void 
   s.send(append);
   const last = prevIndex + entries.length;
   p.commitSent = Math.max(p.commitSent, Math.min(s.commit, last));
+  if (p.state === 'PROBE') p.probedAt = s.now;
   if (p.state === 'REPLICATE' && entries.length > 0) {
     let bytes = 0;
     for (const entry of entries) bytes += entryBytes(entry);
@@ -184,8 +185,8 @@ export function receiveHeartbeatReply(s: RaftState, m: HeartbeatReply): void {
   if (s.role !== 'LEADER' || p === undefined) return;
   contact(s, p, m.round, m.applied);
   if (p.state === 'PROBE') {
-    // The probe or its answer was lost, or is late: ask again.
-    p.probing = false;
+    // The probe or its answer was lost, or is late: ask again, but not at every answer (reads cause many).
+    if (s.now - p.probedAt >= s.config.heartbeatMs) p.probing = false;
     replicate(s, p);
   } else if (isLosing(s, p, m)) {
     // An empty append at the end of what we sent finds out what it lacks, and tells it our commit index.

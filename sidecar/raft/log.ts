@@ -80,6 +80,7 @@ export class RaftLog {
 
   /** Forgets every entry from `index` on. */
   truncateFrom(index: number): void {
+    if (index > this.lastIndex) return;
     const first = this.tailFirst;
     const keep = Math.max(index - first, 0);
     for (let i = this.#head + keep; i < this.#entries.length; i++) {

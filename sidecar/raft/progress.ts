@@ -22,6 +22,8 @@ export class Progress {
   next: number;
   /** PROBE: an append is out and not answered; wait for a reply or a heartbeat reply. */
   probing = false;
+  /** PROBE: when the last append was sent; -Infinity before the first. */
+  probedAt = Number.NEGATIVE_INFINITY;
   /** Entries from this index are being read from our disk for it; 0 when none are. */
   fetching = 0;
   /** Highest commit index that it was told. */

@@ -14,13 +14,14 @@ export function tick(s: RaftState): void {
   s.lastTick = s.now;
   const stalled = gap > s.config.electionMinMs;
   if (s.role === 'LEADER') leaderTick(s, stalled);
-  else followerTick(s, stalled ? gap : 0);
+  else followerTick(s, stalled);
 }
 
-function followerTick(s: RaftState, stalledMs: number): void {
-  if (stalledMs > 0) {
-    // We heard nothing because we did not listen: that says nothing about the leader.
-    s.electionDeadline += stalledMs;
+function followerTick(s: RaftState, stalled: boolean): void {
+  if (stalled) {
+    // We heard nothing because we did not listen: that says nothing about the leader. Listen for a whole timeout.
+    // (Adding the gap to the deadline would be wrong: a message read before this tick has set it anew already.)
+    s.resetElectionTimer();
     return;
   }
   if (s.now < s.electionDeadline) return;

@@ -1,0 +1,180 @@
+/** The words of the transcript language, one handler each. */
+import { CAUSES } from '../../shared/causes.ts';
+import { EntryKind } from '../../shared/entry.ts';
+import { describeEntry, describeNode, describeProgress } from '../../sidecar/raft/describe.ts';
+import { Args, live, nodeId, nodesOf, restOfNodes, toNumber } from './args.ts';
+import type { Cluster } from './cluster.ts';
+import { inject, printMessages, selected, stabilize } from './messages.ts';
+import { ScriptError } from './script.ts';
+import { addNodes, crash, diskOptions, forget, giveDisk, partition, restart } from './stage.ts';
+
+// -- inputs
+
+function propose(cluster: Cluster, args: Args): void {
+  const node = cluster.node(nodeId(args.word()));
+  const commands = args.words.splice(0);
+  if (commands.length === 0) throw new ScriptError('propose what?');
+  const entries = commands.map((command) => ({
+    kind: EntryKind.COMMAND,
+    command: new TextEncoder().encode(command),
+    session: 0,
+    sequence: 0,
+  }));
+  cluster.step(node, { type: 'propose', ref: ++cluster.proposals, entries });
+}
+
+function stepDown(cluster: Cluster, args: Args): void {
+  const node = cluster.node(nodeId(args.word()));
+  const word = args.word();
+  const cause = CAUSES.find((known) => known === word);
+  if (cause === undefined) throw new ScriptError(`${word} is no cause`);
+  cluster.step(node, { type: 'stepDown', cause });
+}
+
+// -- views
+
+function printLog(cluster: Cluster, args: Args): void {
+  for (const node of restOfNodes(cluster, args)) {
+    const commit = node.raft?.commitIndex ?? 0;
+    const committed = node.log.slice(0, commit).map(describeEntry);
+    const open = node.log.slice(commit).map(describeEntry);
+    cluster.print(`${node.id}: ${[...committed, '|', ...open].join('  ')}`);
+  }
+}
+
+function printTimes(cluster: Cluster, args: Args): void {
+  for (const node of restOfNodes(cluster, args)) {
+    cluster.print(
+      `${node.id}: ${node.log.map((entry) => `${entry.index}@${entry.term} ${entry.time} ms`).join('  ')}`,
+    );
+  }
+}
+
+function printStatus(cluster: Cluster, args: Args): void {
+  for (const node of restOfNodes(cluster, args)) {
+    cluster.print(node.raft === undefined ? `${node.id} is down` : describeNode(node.raft));
+  }
+}
+
+function disk(cluster: Cluster, args: Args): void {
+  for (const node of nodesOf(cluster, args.word())) {
+    const mode = args.words[0];
+    if (mode !== 'auto' && mode !== 'manual') throw new ScriptError('disk … auto or manual?');
+    node.autoDisk = mode === 'auto';
+    while (node.autoDisk && node.jobs.length > 0) cluster.finishDiskJob(node);
+  }
+  args.word();
+}
+
+function quietly(cluster: Cluster, args: Args): void {
+  const before = cluster.takeLines();
+  runCommand(cluster, args.words.splice(0));
+  cluster.takeLines();
+  for (const line of before) cluster.print(line);
+}
+
+function elect(cluster: Cluster, args: Args): void {
+  const id = nodeId(args.word());
+  runQuietly(cluster, ['campaign', id], ['stabilize']);
+  cluster.print(describeNode(live(cluster.node(id))));
+}
+
+function runQuietly(cluster: Cluster, ...lines: string[][]): void {
+  for (const line of lines) quietly(cluster, new Args(line));
+}
+
+type Handler = (cluster: Cluster, args: Args) => void;
+
+const HANDLERS: Readonly<Record<string, Handler>> = {
+  'add-nodes': addNodes,
+  /** `given 2 log="1 1 2" term=3 vote=1`: that node starts from such a disk instead. */
+  given: (cluster, args) => giveDisk(cluster, cluster.node(nodeId(args.word())), diskOptions(args)),
+  'election-timeout': (cluster, args) => {
+    cluster.node(nodeId(args.word())).electionMs = args.number();
+  },
+  clock: (cluster, args) => {
+    cluster.node(nodeId(args.word())).skew = args.numberOption('skew') ?? 0;
+  },
+  partition,
+  /** That node alone on one side. */
+  isolate: (cluster, args) => {
+    const alone = nodeId(args.word());
+    const others = [...cluster.nodes.keys()].filter((id) => id !== alone);
+    cluster.islands = [new Set([alone]), new Set(others)];
+  },
+  heal: (cluster) => {
+    cluster.islands = [];
+  },
+  crash,
+  restart,
+  forget,
+  disk,
+  'disk-done': (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    const count = args.words.shift() ?? '1';
+    if (count === 'together') cluster.finishWritesTogether(node);
+    else for (let left = toNumber(count); left > 0; left--) cluster.finishDiskJob(node);
+  },
+  campaign: (cluster, args) => cluster.step(cluster.node(nodeId(args.word())), { type: 'campaign' }),
+  elect,
+  propose,
+  read: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    cluster.step(node, { type: 'read', ref: toNumber(args.word().replace(/^r/, '')) });
+  },
+  transfer: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    const to = args.words.shift();
+    cluster.step(node, { type: 'transfer', to: to === undefined ? '' : nodeId(to) });
+  },
+  'step-down': stepDown,
+  tick: (cluster, args) => cluster.tick(nodesOf(cluster, args.word()), args.number()),
+  /** The node did not run for so long, and has not ticked yet: messages may come first. */
+  pause: (cluster, args) => {
+    cluster.node(nodeId(args.word())).now += args.number();
+  },
+  stall: (cluster, args) => cluster.stall(cluster.node(nodeId(args.word())), args.number()),
+  /** Time passes everywhere and every message arrives within a slice of it. */
+  run: (cluster, args) =>
+    cluster.tick(nodesOf(cluster, 'all'), args.number(), () => cluster.stabilize(() => true)),
+  deliver: (cluster, args) => {
+    for (const message of selected(cluster, args)) cluster.deliver(message);
+  },
+  stabilize,
+  inject,
+  drop: (cluster, args) => printMessages(cluster, selected(cluster, args), 'dropped'),
+  duplicate: (cluster, args) => {
+    const messages = selected(cluster, args);
+    cluster.wire.push(...messages, ...messages);
+    printMessages(cluster, messages, 'twice');
+  },
+  hold: (cluster, args) => {
+    const messages = selected(cluster, args);
+    cluster.held.push(...messages);
+    printMessages(cluster, messages, 'held');
+  },
+  /** Back to the end of the wire. */
+  release: (cluster) => {
+    printMessages(cluster, cluster.held, 'released');
+    cluster.wire.push(...cluster.held.splice(0));
+  },
+  wire: (cluster) => printMessages(cluster, cluster.wire, 'on the wire'),
+  status: printStatus,
+  log: printLog,
+  times: printTimes,
+  progress: (cluster, args) => {
+    const raft = live(cluster.node(nodeId(args.word())));
+    for (const p of raft.progress()) cluster.print(`${raft.id} sees ${describeProgress(p)}`);
+  },
+  quietly,
+};
+
+/** Runs one command line. Throws ScriptError for a script's mistake, anything else for a broken core. */
+export function runCommand(cluster: Cluster, words: readonly string[]): void {
+  const [name = '', ...rest] = words;
+  const handler = HANDLERS[name];
+  if (handler === undefined) throw new ScriptError(`no command is called ${name}`);
+  const args = new Args(rest);
+  handler(cluster, args);
+  args.end();
+}

@@ -1,0 +1,101 @@
+/**
+ * One node of a transcript: a real core, a disk that finishes writes when it is told to, and a clock of its own.
+ *
+ * MUST: keep what the disk holds apart from what the core believes, so that a crash loses what was not written.
+ */
+import { type Entry, EntryKind, type HardState } from '../../shared/entry.ts';
+import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
+import { Raft } from '../../sidecar/raft/raft.ts';
+import type { Clock, Effect, PersistEffect, RaftConfig } from '../../sidecar/raft/types.ts';
+
+export type DiskJob = PersistEffect | Extract<Effect, { type: 'fetch' }>;
+
+/** Wall clock of a node whose clock is right, when the script begins. */
+const WALL_START = 1_000;
+
+export class ScriptNode {
+  readonly id: string;
+  readonly config: RaftConfig;
+  /** Undefined while crashed. */
+  raft: Raft | undefined;
+  /** Milliseconds this node has lived through. */
+  now = 0;
+  /** How far its wall clock is wrong. */
+  skew = 0;
+  /** What it waits for without a leader before it campaigns. */
+  electionMs: number;
+
+  /** On the disk for certain. */
+  stored: Entry[] = [];
+  hardState: HardState = { term: 0, vote: '' };
+  /** Written, not certain yet; oldest first. */
+  jobs: DiskJob[] = [];
+  autoDisk = true;
+  /** The disk was made to forget what it had confirmed: the rules that speak of disks do not bind it any more. */
+  forgetful = false;
+  /** The log as the core has it: `stored` and what is being written. */
+  log: Entry[] = [];
+
+  constructor(config: RaftConfig, electionMs: number) {
+    this.electionMs = electionMs;
+    const { electionMinMs, electionMaxMs } = config;
+    const random = (): number => (this.electionMs - electionMinMs) / (electionMaxMs - electionMinMs);
+    this.config = { ...config, random };
+    this.id = config.id;
+  }
+
+  get clock(): Clock {
+    return { now: this.now, wall: WALL_START + this.now + this.skew };
+  }
+
+  /** Starts the core from what the disk holds; at most `tail` entries are handed over in memory. */
+  start(mustReach: number | undefined, tail = Number.POSITIVE_INFINITY): void {
+    this.log = [...this.stored];
+    const runs: TermRun[] = runsOf(this.stored);
+    const warm = this.stored.slice(Math.max(0, this.stored.length - tail));
+    this.raft = new Raft(this.config, { hardState: this.hardState, runs, tail: warm, mustReach }, this.clock);
+  }
+
+  /** The process is gone; what was being written is lost, or reached the disk all the same. */
+  crash(keepUnsynced: boolean): void {
+    if (keepUnsynced) for (const job of this.jobs) if (job.type === 'persist') this.store(job);
+    this.jobs = [];
+    this.raft = undefined;
+    this.log = [...this.stored];
+  }
+
+  store(write: PersistEffect): void {
+    apply(this.stored, write);
+    if (write.hardState !== undefined) this.hardState = write.hardState;
+  }
+
+  /** The core has written this into its log. */
+  write(write: PersistEffect): void {
+    apply(this.log, write);
+    this.jobs.push(write);
+  }
+}
+
+function apply(log: Entry[], write: PersistEffect): void {
+  if (write.truncateFrom !== undefined) log.length = Math.min(log.length, write.truncateFrom - 1);
+  log.push(...write.entries);
+}
+
+function runsOf(entries: readonly Entry[]): TermRun[] {
+  const runs = new TermRuns();
+  for (const entry of entries) runs.append(entry.term, entry.index, entry.index);
+  return runs.list();
+}
+
+/** A log given by the terms of its entries: `1 1 2`. */
+export function entriesOfTerms(terms: readonly number[], first = 1): Entry[] {
+  return terms.map((term, i) => ({
+    index: first + i,
+    term,
+    kind: EntryKind.COMMAND,
+    time: WALL_START,
+    session: 0,
+    sequence: 0,
+    command: new TextEncoder().encode(`t${term}`),
+  }));
+}
