@@ -12,7 +12,14 @@ const folder = mkdtempSync(join(tmpdir(), 'outrigger-test-'));
 const report = join(folder, 'report.json');
 const mocha = spawn(
   process.execPath,
-  ['node_modules/mocha/bin/mocha.js', '--reporter', './scripts/reporter.cjs', '--reporter-option', `output=${report}`, ...process.argv.slice(2)],
+  [
+    'node_modules/mocha/bin/mocha.js',
+    '--reporter',
+    './scripts/reporter.cjs',
+    '--reporter-option',
+    `output=${report}`,
+    ...process.argv.slice(2),
+  ],
   { stdio: 'inherit' },
 );
 

@@ -1,15 +1,10 @@
 """A replicated key-value server: plain Python, no library, beside an Outrigger sidecar.
 
-    PUT /KEY     the body is the value (UTF-8 text)      -> {"index": 7, "existed": false}
-    DELETE /KEY                                          -> {"index": 8, "existed": true}
-    GET /KEY     ?consistency=LINEARIZABLE|AT_LEAST|STALE&index=N    -> the value, or 404
-    GET /_dump   the whole state and the applied index, for tests
-
-The idea in one sentence: a write is not done here, it is *proposed*; the sidecar replicates it and gives it back, on
-every node in the same order, and only then `execute` changes the state. The rest is one socket and one HTTP server.
+The idea: a write is not done here, it is *proposed*. The sidecar replicates it and gives it back, on every node in the same
+order, and only then `execute` changes the state. The rest is one socket and one HTTP server; README.md has its requests.
 
 The sidecar speaks JSON lines (docs/protocol.md): one frame per line, {"name": {...}}, bytes in base64.
-Environment: OUTRIGGER_SOCKET (the app socket of the sidecar), KV_PORT (default: any free one).
+Environment: OUTRIGGER_SOCKET (the app socket of the sidecar), KV_PORT (or the first argument; default: any free port).
 """
 import base64
 import itertools
@@ -46,8 +41,6 @@ class Replica:
         self.waiting = {}  # number of an open request -> where its answer goes
         self.numbers = itertools.count(1)
 
-    # ---------------------------------------------------------------- the state machine
-
     def execute(self, command):
         """Changes the state. The same command in the same state MUST do the same on every node: so no clock, no
         randomness, no files; and a command that makes no sense is answered, never a crash: it is in the log for good."""
@@ -67,7 +60,7 @@ class Replica:
 
     def apply(self, batch):
         """A stretch of the committed log. One acknowledgement for all of it keeps this fast; `through` also covers
-        entries that are not ours to see. Index and hash say where we are if we have to introduce ourselves again."""
+        entries that are not ours to see. Index and hash say where we are when we introduce ourselves again."""
         results = []
         with self.lock:
             for entry in batch.get("entries", ()):
@@ -75,12 +68,10 @@ class Replica:
                 results.append({"index": entry["index"], "result": encode(answer)})
             self.applied, self.hash = int(batch["through"]), batch["hash"]
         with self.sending:
-            self.connection.sendall(line({"applied": {"through": self.applied, "results": results}}))
-
-    # ---------------------------------------------------------------- the socket
+            self.connection.sendall(line("applied", through=self.applied, results=results))
 
     def follow(self):
-        """Stays connected for ever. The state outlives the connection: after a sidecar restart we only ask for what
+        """Stays connected for ever. The state outlives the connection: after a sidecar restart we ask only for what
         came since. (Had the *app* restarted, `applied` would be 0 and the sidecar would replay the whole log.)"""
         while True:
             try:
@@ -89,14 +80,18 @@ class Replica:
                     self.serve(connection)
             except (OSError, ValueError):
                 pass  # not there (yet, or any more), or gone in the middle of a line: try again
-            self.disconnected()
+            # Whoever waits will never be answered, and cannot know whether the sidecar got the request: indefinite.
+            with self.sending:
+                self.connection, waiting, self.waiting = None, self.waiting, {}
+            for answer in waiting.values():
+                answer.put(Refused("SIDECAR_LOST", False, "the connection to the sidecar broke"))
             time.sleep(0.05)
 
     def serve(self, connection):
         machine = {"appliedIndex": self.applied, "snapshots": "NONE"}
         if self.hash is not None:
             machine["appliedHash"] = self.hash
-        connection.sendall(line({"hello": {"protocol": 1, "app": "python-kv", "stateMachine": machine}}))
+        connection.sendall(line("hello", protocol=1, app="python-kv", stateMachine=machine))
         for frame in connection.makefile("rb"):
             ((name, body),) = json.loads(frame).items()
             if name == "entries":
@@ -114,19 +109,11 @@ class Replica:
 
     def refused(self, body):
         if body.get("id"):
-            self.answer(body["id"], Refused(body["code"], body.get("definite", False), body.get("message", "")))
-            return
+            return self.answer(body["id"], Refused(body["code"], body.get("definite", False), body.get("message", "")))
         print("sidecar: %s: %s" % (body["code"], body.get("message", "")), file=sys.stderr, flush=True)
         if body["code"] in ("APP_AHEAD", "APP_DIVERGED"):
-            with self.lock:  # our state is not this log's: we keep it only in memory, so starting over costs nothing
+            with self.lock:  # our state is not this log's; it is only in memory, so starting over costs nothing
                 self.state, self.applied, self.hash = {}, 0, None
-
-    def disconnected(self):
-        """Whoever waits will never be answered, and cannot know whether the sidecar got the request: indefinite."""
-        with self.sending:
-            self.connection, waiting, self.waiting = None, self.waiting, {}
-        for answer in waiting.values():
-            answer.put(Refused("SIDECAR_LOST", False, "the connection to the sidecar broke"))
 
     def answer(self, number, body):
         waiter = self.waiting.pop(int(number), None)
@@ -142,7 +129,7 @@ class Replica:
             number = next(self.numbers)
             self.waiting[number] = answer
             try:
-                self.connection.sendall(line({name: {"id": number, **fields}}))
+                self.connection.sendall(line(name, id=number, **fields))
             except OSError:
                 pass  # follow() notices it as well, and answers everybody who waits
         try:
@@ -155,7 +142,7 @@ class Replica:
         return body
 
     def propose(self, **command):
-        """Done when it is on a majority of disks and applied here. Returns the index and what execute() answered."""
+        """Returns when it is on a majority of disks and applied here: the index, and what execute() answered."""
         done = self.ask("propose", command=encode(command), wait="APPLIED")
         return {"index": int(done["index"]), **json.loads(base64.b64decode(done["result"]))}
 
@@ -164,8 +151,8 @@ def encode(value):
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
-def line(frame):
-    return json.dumps(frame).encode() + b"\n"
+def line(name, **body):
+    return json.dumps({name: body}).encode() + b"\n"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -190,16 +177,16 @@ class Handler(BaseHTTPRequestHandler):
                 body = json.dumps({"appliedIndex": replica.applied, "state": replica.state}, sort_keys=True)
             return self.reply(200, body)
         fields = {name: values[0] for name, values in parse_qs(query).items() if name in ("consistency", "index")}
-        replica.ask("read", **fields)  # back when the state is fresh enough for what was asked
+        replica.ask("read", **fields)  # back when our state is as fresh as was asked for
         with replica.lock:
             value, applied = replica.state.get(key), replica.applied
-        self.reply(404 if value is None else 200, "" if value is None else value, {"X-Index": str(applied)})
+        self.reply(404 if value is None else 200, value or "", {"X-Index": applied})
 
     def put(self, key, _):
         try:
             value = self.body.decode()
         except UnicodeDecodeError:
-            return self.reply(400, {"code": "BAD_REQUEST", "definite": True, "message": "values are UTF-8 text"})
+            raise Refused("BAD_REQUEST", True, "values are UTF-8 text")
         self.reply(200, self.replica.propose(op="put", key=key, value=value))
 
     def handled(self, method):
@@ -210,22 +197,19 @@ class Handler(BaseHTTPRequestHandler):
             method(unquote(url.path[1:]), url.query)
         except Refused as no:
             status = {"BAD_REQUEST": 400, "TOO_LARGE": 413}.get(no.code, 503) if no.definite else 504
-            self.reply(
-                status,
-                {"code": no.code, "definite": no.definite, "message": str(no)},
-                {"Retry-After": "1"} if status == 503 else {},
-            )
+            again = {"Retry-After": 1} if status == 503 else {}
+            self.reply(status, {"code": no.code, "definite": no.definite, "message": str(no)}, again)
 
-    def reply(self, status, body, headers=None):
+    def reply(self, status, body, headers={}):
         if isinstance(body, dict):
-            headers = {"Content-Type": "application/json", **(headers or {})}
+            headers = {"Content-Type": "application/json", **headers}
             if "index" in body:
-                headers["X-Index"] = str(body["index"])
+                headers["X-Index"] = body["index"]
             body = json.dumps(body)
         data = body.encode()
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
-            self.send_header(name, value)
+        for name, value in {"Content-Length": len(data), **headers}.items():
+            self.send_header(name, str(value))
         self.end_headers()
         self.wfile.write(data)
 

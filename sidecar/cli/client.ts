@@ -116,5 +116,7 @@ function refused(status: number, body: Uint8Array, name: string): CliError {
     ...(parsed as { code?: string; definite?: boolean; message?: string }),
   };
   const unsure = definite === false ? ' It may still take effect.' : '';
-  return new CliError(`${name} answered ${code ?? status}: ${message ?? 'no reason given'}${unsure}`);
+  return new CliError(
+    `${name} answered ${code ?? status}: ${(message ?? 'no reason given').replace(/\.?$/, '.')}${unsure}`,
+  );
 }

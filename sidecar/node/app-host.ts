@@ -48,6 +48,7 @@ export class NodeAppHost implements AppHost {
   propose(request: ProposeRequest, done: (outcome: ProposeResult | Refusal) => void): void {
     const refused = this.#node.refusalNow(request.wait) ?? sessionsComeLater(request);
     if (refused !== undefined) {
+      this.#node.proposals.outcomes.count(refused.code);
       done(refused);
       return;
     }
@@ -66,8 +67,13 @@ export class NodeAppHost implements AppHost {
     this.#node.wake();
   }
 
-  read(request: ReadRequest, done: ReadTicket['done']): void {
-    const app = this.#node.app;
+  read(request: ReadRequest, answer: ReadTicket['done']): void {
+    const { app } = this.#node;
+    const outcomes = this.#node.readOutcomes[request.consistency];
+    const done: ReadTicket['done'] = (outcome) => {
+      outcomes.count('code' in outcome ? outcome.code : 'OK');
+      answer(outcome);
+    };
     if (app.state === 'ABSENT') {
       done(refusal('APP_ABSENT', 'no app is connected to this sidecar to serve the read'));
       return;

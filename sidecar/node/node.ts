@@ -16,6 +16,7 @@ import type { RaftConfig } from '../raft/types.ts';
 import type { RoutingPort } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
+import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { RaftDriver } from './driver.ts';
 import { RecentResults } from './results.ts';
@@ -53,16 +54,27 @@ const LOST_REPLY_MS = 300;
 /** A read that got no answer is asked again after this. */
 const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
+/** A transfer is given up after so many of the longest election timeouts. */
+const TRANSFER_ELECTIONS = 3;
 
 export class Node implements RoutingPort {
   options: NodeOptions;
   readonly id: string;
   readonly group: string;
+  /** Wall clock in µs: no earlier life can have got so far, unless the clock was set back by as much. */
+  readonly firstRequestId = Date.now() * 1_000;
   driver: RaftDriver;
   readonly proposals: ProposalRouter;
   readonly reads: ReadRouter;
   readonly app: LocalApp;
   readonly startedAt = Date.now();
+  /** How reads taken here ended. */
+  readonly readOutcomes = {
+    LINEARIZABLE: new Tally(),
+    LEASE: new Tally(),
+    AT_LEAST: new Tally(),
+    STALE: new Tally(),
+  };
   readonly #results = new RecentResults();
   readonly #readRefs = new Map<
     number,
@@ -346,7 +358,15 @@ export class Node implements RoutingPort {
   /** Hands leadership over; resolves with nothing when another node leads, with a sentence when that failed. */
   transfer(to: string): Promise<string | undefined> {
     return new Promise((resolve) => {
-      this.#transfers.push(resolve);
+      // The target may have won and died, and then nobody tells us how it ended.
+      const timer = setTimeout(
+        () => this.#transferEnded('no other node made itself known as leader in time'),
+        TRANSFER_ELECTIONS * this.options.raft.electionMaxMs,
+      );
+      this.#transfers.push((failed) => {
+        clearTimeout(timer);
+        resolve(failed);
+      });
       this.driver.step({ type: 'transfer', to });
     });
   }

@@ -1,5 +1,5 @@
-/** Where a node stands, for one scrape of the metrics. */
-import type { Sample } from '../record/metrics.ts';
+/** What a node knows of itself, for one scrape of the metrics. */
+import { CONSISTENCIES, type Metrics, type Sample } from '../record/metrics.ts';
 import type { Node } from './node.ts';
 
 export function sampleNode(node: Node, deliveredIndex: number): Sample {
@@ -25,4 +25,14 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
       queueBytes: link.queuedBytes,
     })),
   };
+}
+
+/** Hands over how requests ended since the last scrape. */
+export function reportOutcomes(node: Node, metrics: Metrics): void {
+  for (const [outcome, times] of node.proposals.outcomes.take()) metrics.countProposal(outcome, times);
+  for (const [outcome, times] of node.proposals.forwards.take()) metrics.countForward(outcome, times);
+  for (const consistency of CONSISTENCIES) {
+    for (const [outcome, times] of node.readOutcomes[consistency].take())
+      metrics.countRead(consistency, outcome, times);
+  }
 }

@@ -23,7 +23,7 @@ import { NodeAppHost } from './app-host.ts';
 import { NodeHttpHost } from './http-host.ts';
 import { createLogger, type LogLevel } from './logger.ts';
 import { Node } from './node.ts';
-import { sampleNode } from './sample.ts';
+import { reportOutcomes, sampleNode } from './sample.ts';
 
 export interface SidecarOptions {
   readonly id: string;
@@ -101,6 +101,7 @@ class RunningSidecar implements Sidecar {
   #metrics: Metrics | undefined;
   #endpointFile: string | undefined;
   #peer = '';
+  #leader = '';
   #appSocket = '';
   #stopping: Promise<void> | undefined;
 
@@ -166,7 +167,8 @@ class RunningSidecar implements Sidecar {
         committed: () => this.#app?.committed(),
         roleChanged: (role, term, leader, cause) => {
           if (role === 'CANDIDATE') this.#metrics?.electionStarted();
-          this.#metrics?.leaderChanged(cause);
+          if (leader !== this.#leader) this.#metrics?.leaderChanged(cause);
+          this.#leader = leader;
           this.#app?.roleChanged(role, term, leader === '' ? undefined : leader, cause);
         },
         failed: (exitCode, message) => this.#fail(exitCode, message),
@@ -209,7 +211,10 @@ class RunningSidecar implements Sidecar {
       members,
       http: () => this.http,
       delivered,
-      metrics: () => metrics.scrape(),
+      metrics: () => {
+        reportOutcomes(node, metrics);
+        return metrics.scrape();
+      },
     });
     this.#httpServer = await startHttp({
       host: httpHost,

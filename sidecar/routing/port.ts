@@ -31,6 +31,11 @@ export interface Ticket extends Command {
 export interface RoutingPort {
   readonly id: string;
   readonly group: string;
+  /**
+   * Requests are numbered from here. Larger than any number of an earlier life of this node, so that a late answer to
+   * one of its requests is not taken for an answer to one of ours.
+   */
+  readonly firstRequestId: number;
   send(message: RoutingMessage): void;
   /**
    * Appends to our own log, if we lead. Returns where, or undefined when the core surely refused (and why it is worth

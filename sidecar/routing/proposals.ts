@@ -13,6 +13,7 @@ import { type DefiniteCode, type Refusal, refusal } from '../../shared/codes.ts'
 import { LIMITS } from '../../shared/limits.ts';
 import type { ForwardProposed } from '../../shared/messages.ts';
 import type { RoutingPort, Ticket } from './port.ts';
+import { Tally } from './tally.ts';
 
 interface Forwarded {
   readonly to: string;
@@ -33,7 +34,7 @@ export class ProposalRouter {
   readonly #limits: ProposalLimits;
   #leader = '';
   #term = 0;
-  #nextId = 1;
+  #nextId: number;
   /** Not given to any leader yet, in the order taken. */
   #waiting: Ticket[] = [];
   /** Given to a leader that did not say yet where it put them. */
@@ -41,20 +42,16 @@ export class ProposalRouter {
   /** In a leader's log, watched in ours. Tickets at one index differ in term. */
   readonly #watched = new Map<number, Ticket | Ticket[]>();
   #pending = 0;
-  /** For metrics. */
-  readonly counts = {
-    taken: 0,
-    answered: 0,
-    forwarded: 0,
-    reforwarded: 0,
-    lost: 0,
-    timedOut: 0,
-    overloaded: 0,
-  };
+  /** How proposals taken here ended, and how the leader answered those sent on to it. */
+  readonly outcomes = new Tally();
+  readonly forwards = new Tally();
+  /** Commands that were surely lost and went out again. */
+  reforwarded = 0;
 
   constructor(port: RoutingPort, limits: ProposalLimits) {
     this.#port = port;
     this.#limits = limits;
+    this.#nextId = port.firstRequestId;
   }
 
   get pending(): number {
@@ -87,18 +84,18 @@ export class ProposalRouter {
   /** Takes a command; it leaves at the next `flush`. */
   take(ticket: Ticket): void {
     if (this.#pending >= this.#limits.pendingRequests) {
-      this.counts.overloaded++;
+      this.outcomes.count('OVERLOADED');
       ticket.done(refusal('OVERLOADED', 'too many requests wait on this node', { retryAfterMs: 100 }));
       return;
     }
     if (ticket.expectedTerm !== undefined) {
       const problem = this.#unexpectedTerm(ticket.expectedTerm);
       if (problem !== undefined) {
+        this.outcomes.count(problem.code);
         ticket.done(problem);
         return;
       }
     }
-    this.counts.taken++;
     this.#pending++;
     this.#waiting.push(ticket);
   }
@@ -168,7 +165,6 @@ export class ProposalRouter {
     }
     if (sendable.length === 0) return;
     const id = this.#nextId++;
-    this.counts.forwarded += sendable.length;
     this.#forwarded.set(id, { to: this.#leader, tickets: sendable, giveUpAt: Number.POSITIVE_INFINITY });
     const { id: from, group } = this.#port;
     this.#port.send({ type: 'ForwardPropose', group, from, to: this.#leader, id, commands: sendable });
@@ -179,6 +175,7 @@ export class ProposalRouter {
     const forwarded = this.#forwarded.get(m.id);
     if (forwarded === undefined || forwarded.to !== m.from) return;
     this.#forwarded.delete(m.id);
+    this.forwards.count(m.refused === '' ? 'OK' : (m.refused as DefiniteCode), forwarded.tickets.length);
     if (m.refused === '') {
       this.#watch(forwarded.tickets, m.firstIndex, m.term);
       if (m.firstIndex <= commit) {
@@ -238,7 +235,7 @@ export class ProposalRouter {
       this.#refuse(ticket, 'OVERLOADED', 'no leader stayed long enough to commit the command', 1000);
       return;
     }
-    this.counts.reforwarded++;
+    this.reforwarded++;
     this.#waiting.push(ticket);
   }
 
@@ -257,7 +254,7 @@ export class ProposalRouter {
   #answer(ticket: Ticket, result: Uint8Array | undefined): void {
     this.#unwatch(ticket);
     this.#pending--;
-    this.counts.answered++;
+    this.outcomes.count('OK');
     const { index, term } = ticket;
     ticket.done(result === undefined ? { index, term } : { index, term, result });
   }
@@ -271,6 +268,7 @@ export class ProposalRouter {
 
   #refuse(ticket: Ticket, code: Parameters<typeof refusal>[0], message: string, retryAfterMs?: number): void {
     this.#pending--;
+    this.outcomes.count(code);
     const leader = this.#leader === '' ? undefined : this.#leader;
     ticket.done(refusal(code, message, { leader, retryAfterMs }));
   }
@@ -288,14 +286,10 @@ export class ProposalRouter {
       if (!lost && !tickets.some(late)) continue;
       // Answered together: whoever forgets a batch can no longer learn where the rest of it went.
       this.#forwarded.delete(id);
-      for (const ticket of tickets) {
-        this.counts.lost++;
-        this.#refuse(
-          ticket,
-          lost ? 'LEADER_LOST' : 'TIMEOUT',
-          'the leader did not say whether it took the command',
-        );
-      }
+      const code = lost ? 'LEADER_LOST' : 'TIMEOUT';
+      this.forwards.count(code, tickets.length);
+      for (const ticket of tickets)
+        this.#refuse(ticket, code, 'the leader did not say whether it took the command');
     }
     for (const watched of [...this.#watched.values()].flat()) {
       if (!late(watched)) continue;
@@ -305,7 +299,6 @@ export class ProposalRouter {
   }
 
   #timeOut(ticket: Ticket, message: string): void {
-    this.counts.timedOut++;
     this.#refuse(ticket, 'TIMEOUT', message);
   }
 

@@ -30,7 +30,7 @@ export class ReadRouter {
   readonly #limit: number;
   readonly #askAgainMs: number;
   #leader = '';
-  #nextId = 1;
+  #nextId: number;
   /** Wait for the next question. */
   #asking: ReadTicket[] = [];
   #question: Question | undefined;
@@ -43,6 +43,7 @@ export class ReadRouter {
     this.#port = port;
     this.#limit = limits.pendingRequests;
     this.#askAgainMs = limits.askAgainMs;
+    this.#nextId = port.firstRequestId;
   }
 
   get pending(): number {

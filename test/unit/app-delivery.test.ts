@@ -4,6 +4,7 @@ import { refusal } from '../../shared/codes.ts';
 import { ZERO_HASH } from '../../shared/entry.ts';
 import type { CodecName } from '../../shared/wire/app-codec.ts';
 import type { Delivery } from '../../sidecar/app/host.ts';
+import { LagWatch } from '../../sidecar/app/lag-watch.ts';
 import type { AppClient } from '../support/app-client.ts';
 import { AppSocket } from '../support/app-socket.ts';
 
@@ -181,11 +182,16 @@ describe('app socket: delivery', () => {
     const client = await socket.greet('protobuf', {});
     commit(...many(10));
     const collected = collect(client, 12);
-    for (let turn = 0; turn < 20; turn += 1) {
+    let done = false;
+    const finished = collected.finally(() => {
+      done = true;
+    });
+    for (let turn = 0; !done; turn += 1) {
       if (turn === 4) commit('late', 'later');
       await client.roundTrip();
       answers.shift()?.();
     }
+    await finished;
     assert.deepEqual(await collected, range(1, 12));
   });
 
@@ -287,14 +293,13 @@ describe('app socket: delivery', () => {
     assert.deepEqual(await collect(client, 6), [3, 4, 5, 6]);
   });
 
-  it('is LAGGING, then STALLED, and CONNECTED at the next sign', async () => {
-    const { host } = await start({ appLagMs: 20, appStallMs: 60 });
+  it('is LAGGING without a sign of the app, and CONNECTED at the next', async () => {
+    const { host } = await start({ appLagMs: 20, appStallMs: 600_000 });
     const client = await socket.greet('json', {});
     commit('a', 'b');
-    await client.next('entries');
     await host.until(() => lastState()[0] === 'LAGGING');
-    await host.until(() => lastState()[0] === 'STALLED');
     assert.match(host.states.at(-1)?.reason ?? '', /entry 1 and gave no sign of applying it for \d+ ms/);
+    await client.next('entries');
     ack(client, 1);
     await host.until(() => lastState()[0] === 'CONNECTED');
     await host.until(() => lastState()[0] === 'LAGGING');
@@ -302,8 +307,29 @@ describe('app socket: delivery', () => {
     await host.until(() => lastState()[0] === 'CONNECTED');
     assert.deepEqual(
       host.states.map(({ state }) => state),
-      ['CONNECTED', 'LAGGING', 'STALLED', 'CONNECTED', 'LAGGING', 'CONNECTED'],
+      ['CONNECTED', 'LAGGING', 'CONNECTED', 'LAGGING', 'CONNECTED'],
     );
+  });
+
+  it('is STALLED when it gives no sign for longer, and CONNECTED at the next', async () => {
+    const { host } = await start({ appLagMs: 10, appStallMs: 30 });
+    const client = await socket.greet('json', {});
+    commit('a', 'b');
+    await host.until(() => lastState()[0] === 'STALLED');
+    await client.next('entries');
+    ack(client, 2);
+    await host.until(() => lastState()[0] === 'CONNECTED');
+  });
+
+  it('is not late once it has applied everything', async () => {
+    await start();
+    const limits = { appLagMs: 20, appStallMs: 600_000 };
+    const late: string[] = [];
+    const done = new LagWatch(limits, () => late.push('done'));
+    done.waiting();
+    done.sign(false);
+    await new Promise<void>((resolve) => new LagWatch(limits, () => resolve()).waiting());
+    assert.deepEqual(late, []);
   });
 
   it('replaces a result over the limit by an error', async () => {

@@ -223,6 +223,8 @@ describe('app socket: requests', () => {
         const client = await socket.greet(name);
         client.socket.end(client.encode({ type: 'propose', id: 1, command: Buffer.from('x') }));
         await host.until(() => host.proposals.length === 1);
+        const other = await socket.greet(name);
+        for (let turn = 0; turn < 5; turn += 1) await other.roundTrip();
         host.proposals[0]?.done(at(8));
         assert.equal((await client.next('proposed')).index, 8);
         await client.closed;

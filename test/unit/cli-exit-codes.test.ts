@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -115,7 +116,6 @@ describe('the outrigger command', () => {
 
   it('passes on what a sidecar refuses, and whether it may still happen', async () => {
     const tokenFile = join(folder, 'tokens.json');
-    const { writeFile } = await import('node:fs/promises');
     const tokens = { view: 'v'.repeat(43), write: 'w'.repeat(43), admin: 'a'.repeat(43) };
     await writeFile(tokenFile, JSON.stringify(tokens), { mode: 0o600 });
     const server = createServer((request, response) => {

@@ -3,14 +3,15 @@
  *
  * MUST: leave no process behind, however it ends. MUST NOT: restart anything that nobody asked it to.
  */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointPath, endpointRoot } from '../../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../../shared/inspect.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import { SOCKET_PATH_BYTES } from '../config.ts';
-import { CliError, messageOf } from '../errors.ts';
+import { CliError, messageOf, systemCode } from '../errors.ts';
 import { type Exit, ManagedProcess, signalGroup } from './managed-process.ts';
 import { pickPorts } from './ports.ts';
 
@@ -144,7 +145,10 @@ export class LocalCluster {
     ]);
     timeout.abort();
     if (line !== undefined) return;
-    const why = lastWords.join(' ').trim() || `it was not up within ${START_MS / 1000} s.`;
+    const complaint = lastWords
+      .findLast((text) => text.startsWith('outrigger: '))
+      ?.slice('outrigger: '.length);
+    const why = complaint ?? (lastWords.join(' ').trim() || `it was not up within ${START_MS / 1000} s.`);
     child.asked = true;
     await child.kill();
     throw new CliError(`the sidecar of ${node.id} did not start: ${why}`);
@@ -250,7 +254,19 @@ export class LocalCluster {
       await Promise.all(this.nodes.map((node) => this.#running.get(key(node, part))?.stop(grace)));
     }
     await this.#reaper?.stop(APP_GRACE_MS);
+    await this.#removeEndpoints();
     if (this.#socketDir !== '') await rm(this.#socketDir, { recursive: true, force: true });
+  }
+
+  /** A killed sidecar leaves its endpoint file behind, and every one its folder. */
+  async #removeEndpoints(): Promise<void> {
+    const { cluster, env } = this.#options;
+    const root = endpointRoot(env);
+    for (const node of this.nodes) await rm(endpointPath(cluster, node.id, root), { force: true });
+    await rmdir(join(root, cluster)).catch((error: unknown) => {
+      // Not there, or holding files of others: both are fine.
+      if (!['ENOENT', 'ENOTEMPTY'].includes(systemCode(error))) throw error;
+    });
   }
 
   /** Kills everything at once. */

@@ -67,7 +67,7 @@ async function dev(
       dir: workspace.dir,
       env: shell.env,
       app,
-      sidecarFlags: ['--log-level', 'warn'],
+      sidecarFlags: ['--log-level', 'error'],
       onLine: printer.line,
       onDeath: printer.death,
     });

@@ -15,14 +15,19 @@ export interface Dump {
 const WRITE_MS = 15_000;
 const DUMP_MS = 5_000;
 
-export async function put(app: string, key: string, value: string): Promise<WriteOutcome> {
+export async function put(
+  app: string,
+  key: string,
+  value: string,
+  abandoned: AbortSignal,
+): Promise<WriteOutcome> {
   let response: Response;
   let body: unknown;
   try {
     response = await fetch(`${app}/${encodeURIComponent(key)}`, {
       method: 'PUT',
       body: value,
-      signal: AbortSignal.timeout(WRITE_MS),
+      signal: AbortSignal.any([abandoned, AbortSignal.timeout(WRITE_MS)]),
     });
     body = await response.json();
   } catch (error) {

@@ -22,6 +22,7 @@ export class Load {
   unsure = 0;
   /** Clear refusals; each was tried again elsewhere. */
   refused = 0;
+  readonly #abandoned = new AbortController();
   #stopped = false;
   #count = 0;
   #running: Promise<void>[] = [];
@@ -66,11 +67,17 @@ export class Load {
     await Promise.all(this.#running);
   }
 
+  /** Stops, and does not wait for the outcome of open writes. */
+  abandon(): Promise<void> {
+    this.#abandoned.abort();
+    return this.stop();
+  }
+
   async #one(key: string, first: number): Promise<void> {
     const value = `value of ${key}`;
     for (let attempt = 0; !this.#stopped || attempt === 0; attempt += 1) {
       const at = (first + attempt) % this.#apps.length;
-      const outcome = await put(this.#apps[at] ?? '', key, value);
+      const outcome = await put(this.#apps[at] ?? '', key, value, this.#abandoned.signal);
       if (outcome.kind === 'acked') {
         this.acked.push({ key, value, index: outcome.index });
         this.through[at] = (this.through[at] ?? 0) + 1;
