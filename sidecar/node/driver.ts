@@ -14,6 +14,7 @@ import type { Transport } from '../peers/contract.ts';
 import { Raft } from '../raft/raft.ts';
 import type { Clock, Effect, Input, PersistEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { Store, StoredState } from '../store/contract.ts';
+import { CommitNews } from './commit-news.ts';
 
 export interface DriverListener {
   role(role: Role, term: number, leader: string, cause: Cause): void;
@@ -45,6 +46,7 @@ export class RaftDriver {
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
   #applied = 0;
+  readonly #news = new CommitNews();
   #committedBefore = 0;
 
   constructor(
@@ -81,6 +83,7 @@ export class RaftDriver {
     if (this.#stopped) return;
     this.step({ type: 'applied', index: this.#applied });
     this.step({ type: 'tick' });
+    for (const news of this.#news.take()) this.#transport.send(news);
   }
 
   /** How far our app is; told to the leader with the next reply. */
@@ -98,6 +101,11 @@ export class RaftDriver {
 
   read(ref: number): void {
     this.step({ type: 'read', ref });
+  }
+
+  /** Clients of that follower wait for everything up to `index`: it is told of the commit at once. */
+  followerAwaits(follower: string, index: number): void {
+    this.#news.awaits(follower, index);
   }
 
   /** Appends commands if we lead; answers at once. MUST NOT be called from within a listener. */
@@ -177,7 +185,7 @@ export class RaftDriver {
   #executeOne(effect: Effect): void {
     switch (effect.type) {
       case 'send':
-        this.#transport.send(effect.message);
+        if (!this.#news.holds(effect.message)) this.#transport.send(effect.message);
         return;
       case 'commit':
         this.#commit(effect.index);

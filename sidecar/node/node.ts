@@ -176,11 +176,21 @@ export class Node implements RoutingPort {
   }
 
   #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
-    const answer = this.closed === undefined ? this.driver.propose(commands) : { refused: this.closed.code };
-    const taken =
-      'refused' in answer ? { firstIndex: 0, term: 0, refused: answer.refused } : { ...answer, refused: '' };
-    const leader = this.driver.raft.leader;
-    this.send({ type: 'ForwardProposed', group: this.group, from: this.id, to: from, id, leader, ...taken });
+    // A node that stops or has no space leads no longer than it must: the command is surely not taken here.
+    const answer = this.closed === undefined ? this.driver.propose(commands) : { refused: 'NOT_LEADER' };
+    const refused = 'refused' in answer;
+    if (!refused) this.driver.followerAwaits(from, answer.firstIndex + commands.length - 1);
+    this.send({
+      type: 'ForwardProposed',
+      group: this.group,
+      from: this.id,
+      to: from,
+      id,
+      firstIndex: refused ? 0 : answer.firstIndex,
+      term: refused ? 0 : answer.term,
+      refused: refused ? answer.refused : '',
+      leader: this.driver.raft.leader,
+    });
   }
 
   linkChanged(peer: string, up: boolean): void {
