@@ -1,5 +1,5 @@
 /**
- * Every limit, by name, with what happens at it. `docs/operations.md` shows the same table.
+ * Every limit, by name, with what happens at it.
  * Sizes are bytes, times milliseconds.
  */
 export const LIMITS = {

@@ -1,2 +1,78 @@
-/** The deliberate bugs. Each one must be killed by the suite (`npm run mutants`). */
-export const MUTANTS = [];
+/**
+ * The deliberate bugs. Each one was a real bug of some Raft, and must be killed by the suite (`npm run mutants`).
+ *
+ * MUST: name a text that is exactly once in its file (a unit test checks it), so that no mutant rots unseen. The shipped
+ * source has no switch: the text is replaced in a build of its own (plugin.mjs).
+ */
+export const MUTANTS = [
+  {
+    name: 'commit-old-terms',
+    title: 'commits entries of old terms by counting',
+    file: 'sidecar/raft/leader.ts',
+    find: 'if (index <= s.commit || s.log.termAt(index) !== s.term) return;',
+    replace: 'if (index <= s.commit) return;',
+  },
+  {
+    name: 'vote-not-durable',
+    title: 'answers a vote before it is durable',
+    file: 'sidecar/raft/raft.ts',
+    find: 'const after = next.forLog ? s.writeSequence : s.hardStateSequence;',
+    replace: 'const after = next.forLog ? s.writeSequence : 0;',
+  },
+  {
+    name: 'commit-own-last',
+    title: 'commit = min(leader commit, own last index)',
+    file: 'sidecar/raft/follower.ts',
+    find: 's.advanceCommit(Math.min(m.commit, matched));',
+    replace: 's.advanceCommit(Math.min(m.commit, s.log.lastIndex));',
+  },
+  {
+    name: 'truncate-always',
+    title: 'truncates after prevIndex without a conflict',
+    file: 'sidecar/raft/follower.ts',
+    find: 'if (fresh === m.entries.length) return;',
+    replace: 'fresh = 0;',
+  },
+  {
+    name: 'ack-own-last',
+    title: 'acknowledges its own last index',
+    file: 'sidecar/raft/follower.ts',
+    find: 's.sendAfterLog(reply(s, m, { ok: true, index: matched,',
+    replace: 's.sendAfterLog(reply(s, m, { ok: true, index: s.log.lastIndex,',
+  },
+  {
+    name: 'half-quorum',
+    title: 'a quorum is floor(n/2)',
+    file: 'sidecar/raft/quorum.ts',
+    find: 'return Math.floor(count / 2) + 1;',
+    replace: 'return Math.max(1, Math.floor(count / 2));',
+  },
+  {
+    name: 'read-unconfirmed',
+    title: 'serves a read without asking a quorum',
+    file: 'sidecar/raft/reads.ts',
+    find: 'if (confirmed < (waiting[0]?.round ?? Number.POSITIVE_INFINITY)) return;',
+    replace: 'if (confirmed < 0) return;',
+  },
+  {
+    name: 'ack-before-fsync',
+    title: 'acknowledges entries before they are durable',
+    file: 'sidecar/raft/raft.ts',
+    find: 'const after = next.forLog ? s.writeSequence : s.hardStateSequence;',
+    replace: 'const after = next.forLog ? 0 : s.hardStateSequence;',
+  },
+  {
+    name: 'vote-by-length',
+    title: 'compares logs by length only when it votes',
+    file: 'sidecar/raft/election.ts',
+    find: 'const upToDate = m.lastTerm > lastTerm || (m.lastTerm === lastTerm && m.lastIndex >= lastIndex);',
+    replace: 'const upToDate = m.lastIndex >= lastIndex && m.lastTerm + lastTerm >= 0;',
+  },
+  {
+    name: 'reforward-unwatched',
+    title: 'forwards a command again without the watch-point',
+    file: 'sidecar/routing/proposals.ts',
+    find: "this.#refuse(ticket, code, 'the leader did not say whether it took the command');",
+    replace: 'this.#waiting.push(ticket);',
+  },
+];

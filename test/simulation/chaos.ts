@@ -1,0 +1,185 @@
+/**
+ * Makes the faults of a plan happen: crashes and restarts, power cuts, lost disks, partitions, pauses, wall clock jumps,
+ * transfers and needless campaigns.
+ *
+ * MUST: never let more disks forget at a time than a minority (a majority of forgetting disks loses data in any
+ * protocol); stop for good at `heal`.
+ */
+import type { Append } from '../../shared/messages.ts';
+import { ELECTION_MAX_MS, ELECTION_MIN_MS } from './faults.ts';
+import { drawPartition } from './network.ts';
+import type { SimNode, Surroundings } from './node.ts';
+import type { Prng } from './prng.ts';
+
+export class Chaos {
+  readonly #world: Surroundings;
+  readonly #nodes: readonly SimNode[];
+  readonly #random: Prng;
+  readonly #burst: (node: SimNode) => void;
+
+  /** `burst`: lets a client write to that node. */
+  constructor(world: Surroundings, nodes: readonly SimNode[], random: Prng, burst: (node: SimNode) => void) {
+    this.#world = world;
+    this.#burst = burst;
+    this.#nodes = nodes;
+    this.#random = random;
+    for (const node of nodes) {
+      node.onCrash = (): void => this.#crashed(node);
+      node.onElected = (): void => this.#elected(node);
+    }
+  }
+
+  start(): void {
+    const { plan } = this.#world;
+    const random = this.#random;
+    const nodes = this.#nodes;
+    this.#every(plan.crashEveryMs, () => this.#crash());
+    this.#every(plan.partitionEveryMs, () => this.#partition());
+    this.#every(plan.clogEveryMs, () => this.#clog());
+    this.#every(plan.pauseEveryMs, () => random.pick(nodes).pause(random.between(0, 10 * ELECTION_MIN_MS)));
+    this.#every(plan.wallJumpEveryMs, () => random.pick(nodes).jumpWallClock());
+    this.#every(plan.transferEveryMs, () => this.#transfer());
+    this.#every(plan.strayAppendEveryMs, () => this.#strayAppend(random.pick(nodes), random.pick(nodes)));
+    this.#every(plan.campaignEveryMs, () => random.pick(nodes).input({ type: 'campaign' }));
+  }
+
+  #every(meanMs: number, run: () => void): void {
+    if (meanMs === 0) return;
+    this.#world.schedule.after(this.#random.exponential(meanMs), () => {
+      if (this.#world.healed) return;
+      run();
+      this.#every(meanMs, run);
+    });
+  }
+
+  #crash(): void {
+    const random = this.#random;
+    if (random.chance(this.#world.plan.powerCut)) {
+      this.#world.trace.count('power cut');
+      for (const node of this.#nodes) node.crash('power cut');
+      return;
+    }
+    this.#likelyLeader().crash('killed');
+  }
+
+  /** The leader half of the time: its faults matter most. */
+  #likelyLeader(): SimNode {
+    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
+    return leader !== undefined && this.#random.chance(0.5) ? leader : this.#random.pick(this.#nodes);
+  }
+
+  #crashed(node: SimNode): void {
+    const random = this.#random;
+    this.#maybeForget(node);
+    for (const other of this.#nodes) if (other !== node && random.chance(0.8)) other.linkLost(node.id);
+    const down = random.chance(0.2) ? random.between(0, 20) : random.between(0.5, 2) * ELECTION_MAX_MS;
+    this.#world.schedule.after(down, () => {
+      if (node.up) return;
+      node.start();
+      if (this.#nodes.length === 1) node.input({ type: 'campaign' });
+    });
+  }
+
+  #maybeForget(node: SimNode): void {
+    const { plan, trace, schedule } = this.#world;
+    const { disk } = node;
+    if (disk.synced.length === 0 || !this.#random.chance(plan.amnesia)) return;
+    const unproven = this.#nodes.filter((other) => other !== node && other.disk.mustReach !== undefined);
+    if (unproven.length + 1 > Math.floor((this.#nodes.length - 1) / 2)) return;
+    disk.forget(this.#random.int(disk.synced.length));
+    trace.count('disk forgot');
+    trace.say(
+      schedule.now,
+      () => `the disk of ${node.id} keeps ${disk.synced.length}, must reach ${disk.mustReach}`,
+    );
+  }
+
+  #partition(): void {
+    const { network, schedule, trace } = this.#world;
+    const random = this.#random;
+    const ids = this.#nodes.map((node) => node.id);
+    const target = this.#likelyLeader();
+    const links = drawPartition(ids, target.id, random);
+    if (links.length === 0) return;
+    trace.count('partition');
+    trace.say(schedule.now, () => `PARTITION ${links.join(' ')}`);
+    network.cut(links);
+    if (random.chance(0.5)) schedule.after(random.between(0, ELECTION_MAX_MS), () => this.#burst(target));
+    if (random.chance(0.3)) {
+      // Swizzle: the links come back one by one, in any order.
+      for (const link of links) this.#mendLater([link], random.between(0.5, 20) * ELECTION_MIN_MS);
+    } else {
+      this.#mendLater(links, random.between(0.5, 20) * ELECTION_MIN_MS);
+    }
+  }
+
+  #clog(): void {
+    const { network, schedule, trace } = this.#world;
+    const ids = this.#nodes.map((node) => node.id);
+    const links = drawPartition(ids, this.#likelyLeader().id, this.#random);
+    if (links.length === 0) return;
+    trace.count('clog');
+    trace.say(schedule.now, () => `CLOG ${links.join(' ')}`);
+    network.clog(links);
+    schedule.after(this.#random.between(0.5, 10) * ELECTION_MIN_MS, () => network.unclog(links));
+  }
+
+  #mendLater(links: readonly string[], ms: number): void {
+    this.#world.schedule.after(ms, () => this.#world.network.mend(links));
+  }
+
+  #transfer(): void {
+    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
+    if (leader === undefined) return;
+    this.#world.trace.count('transfer asked');
+    leader.input({ type: 'transfer', to: this.#random.chance(0.5) ? '' : this.#random.pick(this.#nodes).id });
+  }
+
+  /**
+   * Our leaders look for the end of a follower's log in one exact way. Followers must be right with any leader that
+   * keeps to the paper: it may begin anywhere in its log and send as little as it likes.
+   */
+  #strayAppend(leader: SimNode, follower: SimNode): void {
+    const { trace, checker, network } = this.#world;
+    const random = this.#random;
+    const { core, disk } = leader;
+    if (core?.role !== 'LEADER' || follower === leader) return;
+    const back = random.chance(0.5) ? random.int(10) : random.int(disk.written.length + 1);
+    const prevIndex = Math.max(0, disk.written.length - back);
+    const entries = disk.written.slice(prevIndex, prevIndex + random.int(4));
+    const append: Append = {
+      type: 'Append',
+      group: leader.group,
+      from: leader.id,
+      to: follower.id,
+      term: core.term,
+      prevIndex,
+      prevTerm: disk.written[prevIndex - 1]?.term ?? 0,
+      entries,
+      commit: core.commitIndex,
+      round: 0,
+      lastHash: entries.at(-1)?.hash ?? '',
+    };
+    trace.count('stray append');
+    checker.sent(append);
+    network.send(append);
+  }
+
+  /** The first appends of a term are those that find out what the logs have in common. */
+  #elected(leader: SimNode): void {
+    const { plan, healed } = this.#world;
+    if (healed || plan.strayAppendEveryMs === 0) return;
+    for (const follower of this.#nodes) if (this.#random.chance(0.5)) this.#strayAppend(leader, follower);
+  }
+
+  /** No more faults; every node runs, the network carries everything. */
+  heal(): void {
+    this.#world.healed = true;
+    this.#world.network.heal();
+    for (const node of this.#nodes) {
+      node.disk.unstick();
+      if (node.up) node.resume();
+      else node.start();
+    }
+  }
+}

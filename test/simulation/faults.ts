@@ -1,0 +1,106 @@
+/**
+ * What can go wrong in one run, drawn from its seed. Each class of fault is off in half of the seeds ("swarm testing"):
+ * some bugs need a fault that another one would hide.
+ *
+ * MUST: be a function of the random stream alone. Times are milliseconds of virtual time.
+ */
+import type { RaftConfig } from '../../sidecar/raft/types.ts';
+import type { Prng } from './prng.ts';
+
+export const ELECTION_MIN_MS = 150;
+export const ELECTION_MAX_MS = 300;
+export const HEARTBEAT_MS = 50;
+
+/** A fault whose number is 0 is switched off. Rates are mean times between two of a kind. */
+export interface FaultPlan {
+  readonly nodes: number;
+  readonly clients: number;
+  /** Mean pause of a client between two requests. */
+  readonly thinkMs: number;
+  /** Clients ask on without waiting for answers; else each waits for its own. */
+  readonly openLoop: boolean;
+  /** Share of messages that are lost. */
+  readonly loss: number;
+  /** Share of messages that are late by up to two election timeouts. */
+  readonly late: number;
+  /** Share of messages that arrive twice, at once or up to ten election timeouts later. */
+  readonly duplicate: number;
+  readonly partitionEveryMs: number;
+  /** Links that hold everything back for a while. */
+  readonly clogEveryMs: number;
+  readonly crashEveryMs: number;
+  /** Chance of a crash before each effect of a step (before or after each write and each send). */
+  readonly crashAtEffect: number;
+  /** Share of crashes that take all nodes. */
+  readonly powerCut: number;
+  /** Share of crashes after which synced entries are missing, on a minority at a time. */
+  readonly amnesia: number;
+  readonly pauseEveryMs: number;
+  /** Share of flushes that take up to twenty election timeouts. */
+  readonly stuckFlush: number;
+  readonly flushMs: number;
+  /** Rate of each node's clock differs by up to this share. */
+  readonly drift: number;
+  readonly wallJumpEveryMs: number;
+  readonly transferEveryMs: number;
+  readonly campaignEveryMs: number;
+  /** Appends that a leader of another make could send: from anywhere in its log, of any length, even empty. */
+  readonly strayAppendEveryMs: number;
+  /** Longest time an app takes to apply what was committed. */
+  readonly applyMs: number;
+  /** Newest entries a starting node is given; the rest it must fetch. */
+  readonly startTail: number;
+  readonly raft: Omit<RaftConfig, 'id' | 'group' | 'membership' | 'random'>;
+}
+
+export function drawPlan(random: Prng): FaultPlan {
+  const nodes = random.pick([1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5]);
+  /** Half of the seeds go without; the draw is made anyway, so that the rest of the plan stays. */
+  const sometimes = (draw: () => number): number => {
+    const value = draw();
+    return random.chance(0.5) ? value : 0;
+  };
+  return {
+    nodes,
+    clients: 2 + random.int(5),
+    thinkMs: random.pick([3, 20, 60, 150]),
+    openLoop: random.chance(0.5),
+    loss: sometimes(() => random.between(0, 0.3)),
+    late: sometimes(() => random.between(0.01, 0.2)),
+    duplicate: sometimes(() => random.between(0, 0.5)),
+    partitionEveryMs: sometimes(() => random.between(300, 3000)),
+    clogEveryMs: sometimes(() => random.between(300, 5000)),
+    crashEveryMs: sometimes(() => random.between(300, 4000)),
+    crashAtEffect: sometimes(() => random.pick([0.0005, 0.002, 0.005])),
+    powerCut: 0.05,
+    amnesia: sometimes(() => random.between(0.05, 0.3)),
+    pauseEveryMs: sometimes(() => random.between(500, 5000)),
+    stuckFlush: sometimes(() => random.between(0.001, 0.03)),
+    flushMs: random.pick([0.2, 1, 5, 20, 60]),
+    drift: sometimes(() => 0.1),
+    wallJumpEveryMs: sometimes(() => random.between(500, 5000)),
+    transferEveryMs: sometimes(() => random.between(300, 5000)),
+    campaignEveryMs: sometimes(() => random.between(300, 3000)),
+    strayAppendEveryMs: sometimes(() => random.between(5, 200)),
+    applyMs: sometimes(() => random.pick([5, 100, 500])),
+    startTail: random.pick([1, 5, 1000]),
+    raft: drawRaft(random),
+  };
+}
+
+/** Small windows and caches: their edges are where the bugs are. */
+function drawRaft(random: Prng): FaultPlan['raft'] {
+  return {
+    electionMinMs: ELECTION_MIN_MS,
+    electionMaxMs: ELECTION_MAX_MS,
+    heartbeatMs: HEARTBEAT_MS,
+    preVote: random.chance(0.7),
+    checkQuorum: random.chance(0.7),
+    appendBytes: random.pick([1, 300, 1_000_000]),
+    appendEntries: random.pick([1, 3, 64]),
+    inflightAppends: random.pick([1, 2, 4, 8]),
+    inflightBytes: random.pick([1, 500, 1_000_000]),
+    uncommittedBytes: random.pick([500, 1_000_000, 1_000_000]),
+    tailBytes: random.pick([1, 500, 1_000_000, 1_000_000]),
+  };
+}

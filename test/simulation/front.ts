@@ -1,0 +1,231 @@
+/**
+ * What stands between clients and the core of one simulated node, for one life of its process: the real routing, hosted
+ * as `sidecar/node/node.ts` hosts it.
+ *
+ * MUST: answer every request once, at the latest by the crash.
+ */
+import { type Refusal, refusal } from '../../shared/codes.ts';
+import { EntryKind } from '../../shared/entry.ts';
+import type { Command, RoutingMessage } from '../../shared/messages.ts';
+import type { Raft } from '../../sidecar/raft/raft.ts';
+import type { Effect, Input } from '../../sidecar/raft/types.ts';
+import type { ProposalOutcome, RoutingPort, Ticket } from '../../sidecar/routing/port.ts';
+import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
+import { ReadRouter } from '../../sidecar/routing/reads.ts';
+import { Violation } from './checker.ts';
+
+const LOST_REPLY_MS = 300;
+const ASK_READ_AGAIN_MS = 150;
+const REFORWARDS = 4;
+const PENDING_REQUESTS = 1000;
+/** More than the requests of one life. */
+const IDS_PER_LIFE = 0x100_0000;
+
+/** The node around it. */
+export interface FrontHost {
+  readonly id: string;
+  /** This node's monotonic clock, ms. */
+  readonly clock: number;
+  step(input: Input): readonly Effect[];
+  send(message: RoutingMessage): void;
+  /** Calls `Front.flush` soon, in an event of its own. */
+  wake(): void;
+  count(name: string): void;
+}
+
+/** What a client asks for. */
+export interface WriteRequest {
+  readonly command: Uint8Array;
+  readonly expectedTerm: number | undefined;
+  readonly wait: Ticket['wait'];
+  readonly done: (outcome: ProposalOutcome | Refusal) => void;
+}
+
+export class Front implements RoutingPort {
+  readonly id: string;
+  readonly group = '';
+  readonly #host: FrontHost;
+  readonly #core: Raft;
+  readonly firstRequestId: number;
+  readonly #proposals: ProposalRouter;
+  readonly #reads: ReadRouter;
+  readonly #readRefs = new Map<
+    number,
+    { readonly local: number } | { readonly from: string; readonly id: number }
+  >();
+  readonly #open = new Set<(lost: Refusal) => void>();
+  #nextRef = 1;
+  #committed = 0;
+  #applied = 0;
+
+  constructor(host: FrontHost, core: Raft, life: number) {
+    this.id = host.id;
+    this.#host = host;
+    this.#core = core;
+    this.firstRequestId = life * IDS_PER_LIFE;
+    const pendingRequests = PENDING_REQUESTS;
+    const limits = { pendingRequests, reforwards: REFORWARDS, lostReplyMs: LOST_REPLY_MS };
+    this.#proposals = new ProposalRouter(this, limits);
+    this.#reads = new ReadRouter(this, { pendingRequests, askAgainMs: ASK_READ_AGAIN_MS });
+  }
+
+  // ---------------------------------------------------------------- from clients
+
+  write(request: WriteRequest, timeoutMs: number): void {
+    const done = this.#once((outcome: ProposalOutcome | Refusal) => {
+      if ('index' in outcome && ticket.lost > 0) this.#host.count('command written after it was surely lost');
+      request.done(outcome);
+    });
+    const deadline = this.#host.clock + timeoutMs;
+    const ticket: Ticket = {
+      ...request,
+      session: 0,
+      sequence: 0,
+      deadline,
+      done,
+      index: 0,
+      term: 0,
+      lost: 0,
+    };
+    this.#proposals.take(ticket);
+    this.#host.wake();
+  }
+
+  read(whenDone: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
+    const deadline = this.#host.clock + timeoutMs;
+    this.#reads.take({ index: undefined, deadline, done: this.#once(whenDone) });
+    this.#host.wake();
+  }
+
+  #once<T>(answer: (outcome: T | Refusal) => void): (outcome: T | Refusal) => void {
+    let answered = false;
+    const done = (outcome: T | Refusal): void => {
+      if (answered) throw new Violation('Answer once', `${this.id} answers a request a second time`);
+      answered = true;
+      this.#open.delete(done);
+      answer(outcome);
+    };
+    this.#open.add(done);
+    return done;
+  }
+
+  // ---------------------------------------------------------------- from the node
+
+  crashed(): void {
+    for (const lost of this.#open) lost(refusal('SHUTTING_DOWN', 'the node crashed'));
+  }
+
+  learnLeader(): void {
+    this.#proposals.leaderIs(this.#core.leader, this.#core.term, this.#host.clock);
+    this.#reads.leaderIs(this.#core.leader);
+  }
+
+  linkLost(peer: string): void {
+    this.#proposals.linkLost(peer, this.#host.clock);
+  }
+
+  tick(): void {
+    this.learnLeader();
+    this.#proposals.expire(this.#host.clock);
+    this.#reads.expire(this.#host.clock);
+    this.#host.wake();
+  }
+
+  flush(): void {
+    this.#proposals.flush();
+    this.#reads.flush(this.#host.clock);
+  }
+
+  committed(before: number, now: number): void {
+    this.#committed = now;
+    this.#proposals.committed(before, now);
+  }
+
+  applied(before: number, now: number): void {
+    this.#applied = now;
+    this.#proposals.applied(before, now);
+    this.#reads.appliedIs(now);
+    this.#host.wake();
+  }
+
+  /** The core answered a read; undefined: it does not lead. */
+  readIndex(ref: number, index: number | undefined): void {
+    const asked = this.#readRefs.get(ref);
+    this.#readRefs.delete(ref);
+    if (asked === undefined) return;
+    if ('local' in asked) {
+      this.#reads.localReadIndex(asked.local, index);
+      return;
+    }
+    const { from: to, id } = asked;
+    const refused = index === undefined ? 'NOT_LEADER' : '';
+    const { id: from, group } = this;
+    const { leader } = this.#core;
+    this.#host.send({ type: 'ForwardReadIndex', group, from, to, id, index: index ?? 0, refused, leader });
+  }
+
+  // ---------------------------------------------------------------- from other nodes
+
+  receive(message: RoutingMessage): void {
+    switch (message.type) {
+      case 'ForwardPropose':
+        return this.#takeForwarded(message.from, message.id, message.commands);
+      case 'ForwardRead': {
+        const ref = this.#nextRef++;
+        this.#readRefs.set(ref, { from: message.from, id: message.id });
+        this.#host.step({ type: 'read', ref });
+        return;
+      }
+      case 'ForwardProposed':
+        this.#proposals.receiveProposed(message, this.#committed, this.#applied);
+        return this.#host.wake();
+      case 'ForwardReadIndex':
+        this.#reads.receiveReadIndex(message);
+        return this.#host.wake();
+    }
+  }
+
+  #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
+    const answer = this.propose(commands);
+    const taken =
+      'refused' in answer ? { firstIndex: 0, term: 0, refused: answer.refused } : { ...answer, refused: '' };
+    const { leader } = this.#core;
+    const { group } = this;
+    this.#host.send({ type: 'ForwardProposed', group, from: this.id, to: from, id, leader, ...taken });
+  }
+
+  // ---------------------------------------------------------------- the port of routing
+
+  send(message: RoutingMessage): void {
+    this.#host.send(message);
+  }
+
+  propose(commands: readonly Command[]): ReturnType<RoutingPort['propose']> {
+    const entries = commands.map(({ command, session, sequence }) => ({
+      kind: EntryKind.COMMAND,
+      command,
+      session,
+      sequence,
+    }));
+    for (const effect of this.#host.step({ type: 'propose', ref: 0, entries })) {
+      if (effect.type === 'proposed') return { firstIndex: effect.firstIndex, term: effect.term };
+      if (effect.type === 'proposalRefused')
+        return { refused: effect.reason === 'OVERLOADED' ? 'OVERLOADED' : 'NOT_LEADER' };
+    }
+    return { refused: 'NOT_LEADER' };
+  }
+
+  requestReadIndex(id: number): void {
+    const ref = this.#nextRef++;
+    this.#readRefs.set(ref, { local: id });
+    this.#host.step({ type: 'read', ref });
+  }
+
+  termAt(index: number): number | undefined {
+    return this.#core.log.termAt(index);
+  }
+
+  resultAt(): Uint8Array | undefined {
+    return undefined;
+  }
+}

@@ -1,0 +1,381 @@
+/**
+ * One simulated sidecar: the real core on a model disk, driven as `sidecar/node/driver.ts` drives it.
+ *
+ * MUST: execute the effects of a step in order and before the next step; take each step at the top of an event.
+ * MAY: crash before any effect.
+ */
+import type { Refusal } from '../../shared/codes.ts';
+import type { Membership } from '../../shared/entry.ts';
+import type { PeerMessage, RaftMessage } from '../../shared/messages.ts';
+import { Raft } from '../../sidecar/raft/raft.ts';
+import type { Effect, Input, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
+import { type Checker, Violation } from './checker.ts';
+import { SimDisk } from './disk.ts';
+import { ELECTION_MAX_MS, type FaultPlan, HEARTBEAT_MS } from './faults.ts';
+import { Front, type FrontHost, type WriteRequest } from './front.ts';
+import type { SimNetwork } from './network.ts';
+import type { Prng } from './prng.ts';
+import type { Schedule } from './schedule.ts';
+import type { Trace } from './trace.ts';
+
+/** What the nodes of one world share. */
+export interface Surroundings {
+  readonly schedule: Schedule;
+  readonly trace: Trace;
+  readonly checker: Checker;
+  readonly plan: FaultPlan;
+  readonly network: SimNetwork;
+  readonly membership: Membership;
+  /** Set once the faults have stopped. */
+  healed: boolean;
+  steps: number;
+  /** The planted fault: disks that lie. */
+  readonly lyingDisks: boolean;
+}
+
+const TICK_MS = HEARTBEAT_MS / 2;
+const WAKE_MS = 0.01;
+const WALL_BASE = 1_700_000_000_000;
+
+/** One life of the process: all of it is gone after a crash. */
+interface Life {
+  readonly core: Raft;
+  readonly front: Front;
+  commit: number;
+  applied: number;
+  applying: boolean;
+  flushing: boolean;
+}
+
+export class SimNode {
+  readonly id: string;
+  readonly group = '';
+  readonly disk: SimDisk;
+  readonly #world: Surroundings;
+  readonly #random: Prng;
+  readonly #rate: number;
+  #life: Life | undefined;
+  #lives = 0;
+  /** While the process stands still: what it will find when it goes on. */
+  #paused: (() => void)[] | undefined;
+  #wallJump = 0;
+  /** Called when the process is gone. */
+  onCrash: (cause: string) => void = () => undefined;
+  /** Called when this node becomes leader. */
+  onElected: () => void = () => undefined;
+
+  constructor(id: string, world: Surroundings, random: Prng) {
+    this.id = id;
+    this.#world = world;
+    this.#random = random;
+    this.#rate = 1 + random.between(-1, 1) * world.plan.drift;
+    const listener = {
+      written: (batch: PersistEffect) => world.checker.written(id, batch),
+      synced: (batch: PersistEffect) => world.checker.synced(id, batch),
+      durable: (sequence: number) => this.#whenRunning(() => this.#step({ type: 'durable', sequence })),
+    };
+    this.disk = new SimDisk(
+      world.schedule,
+      { flushMs: () => this.#flushMs(), lies: world.lyingDisks },
+      listener,
+    );
+    world.checker.watch(id, this.disk);
+  }
+
+  #flushMs(): number {
+    const { flushMs, stuckFlush } = this.#world.plan;
+    if (this.#world.healed) return this.#random.between(0.1, 2);
+    if (!this.#random.chance(stuckFlush)) return this.#random.exponential(flushMs);
+    this.#world.trace.count('stuck flush');
+    return this.#random.between(0, 20 * ELECTION_MAX_MS);
+  }
+
+  get up(): boolean {
+    return this.#life !== undefined;
+  }
+  get core(): Raft | undefined {
+    return this.#life?.core;
+  }
+  get applied(): number {
+    return this.#life?.applied ?? 0;
+  }
+  /** This node's monotonic clock, ms. */
+  get clock(): number {
+    return this.#world.schedule.now * this.#rate;
+  }
+
+  // ---------------------------------------------------------------- life and death
+
+  start(): void {
+    const { plan, membership, trace, schedule } = this.#world;
+    const random = (): number => this.#random.float();
+    const config = { ...plan.raft, id: this.id, group: this.group, membership, random };
+    const start = this.disk.start(plan.startTail);
+    trace.say(schedule.now, () => `${this.id} starts with ${this.disk.synced.length} entries`);
+    const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
+    this.#lives++;
+    const front = new Front(this.#frontHost(this.#lives), core, this.#lives);
+    const life: Life = { core, front, commit: 0, applied: 0, applying: false, flushing: false };
+    this.#life = life;
+    this.#tickLater(life);
+  }
+
+  crash(cause: string): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    const { trace, checker, schedule } = this.#world;
+    this.#life = undefined;
+    this.#paused = undefined;
+    const left = this.disk.crash(this.#random);
+    trace.count('crash');
+    trace.count(`crash: ${cause}`);
+    trace.count(`crash with writes under way: ${left}`);
+    trace.say(schedule.now, () => `${this.id} CRASHES (${cause}), writes under way: ${left}`);
+    trace.mixText(`crash${this.id}`);
+    checker.crashed(this.id);
+    life.front.crashed();
+    this.onCrash(cause);
+  }
+
+  pause(ms: number): void {
+    if (this.#life === undefined || this.#paused !== undefined) return;
+    const life = this.#life;
+    this.#paused = [];
+    this.#world.trace.count('pause');
+    this.#world.schedule.after(ms, () => {
+      if (this.#life === life) this.resume();
+    });
+  }
+
+  /** What came while the process stood still is found in any order: each connection and timer is read by itself. */
+  resume(): void {
+    const found = this.#paused ?? [];
+    this.#paused = undefined;
+    if (this.#random.chance(0.5)) this.#random.shuffle(found);
+    for (const run of found) run();
+  }
+
+  jumpWallClock(): void {
+    this.#wallJump = this.#random.between(-3_600_000, 3_600_000);
+  }
+
+  /** For one life: a process that crashed in the middle of something does nothing any more. */
+  #frontHost(life: number): FrontHost {
+    const { trace, network } = this.#world;
+    const clock = (): number => this.clock;
+    const alive = (): boolean => this.#life !== undefined && life === this.#lives;
+    return {
+      id: this.id,
+      get clock() {
+        return clock();
+      },
+      step: (input) => (alive() ? this.#step(input) : []),
+      send: (message) => {
+        if (!alive()) return;
+        trace.count(message.type);
+        network.send(message);
+      },
+      wake: () => this.#wake(),
+      count: (name) => trace.count(name),
+    };
+  }
+
+  /** Gathers what comes now into one batch for the leader. */
+  #wake(): void {
+    const life = this.#life;
+    if (life === undefined || life.flushing) return;
+    life.flushing = true;
+    this.#later(WAKE_MS, life, () => {
+      life.flushing = false;
+      life.front.flush();
+    });
+  }
+
+  #wall(): number {
+    return WALL_BASE + this.clock + this.#wallJump;
+  }
+
+  /** Runs now, or when the process goes on; never in another life. */
+  #whenRunning(run: () => void): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    if (this.#paused === undefined) run();
+    else this.#paused.push(() => (this.#life === life ? run() : undefined));
+  }
+
+  #later(ms: number, life: Life, run: () => void): void {
+    this.#world.schedule.after(ms, () => {
+      if (this.#life === life) this.#whenRunning(run);
+    });
+  }
+
+  #tickLater(life: Life): void {
+    this.#later(TICK_MS / this.#rate, life, () => {
+      this.#tickLater(life);
+      this.#step({ type: 'applied', index: life.applied });
+      this.#step({ type: 'tick' });
+      if (this.#life !== life) return;
+      if (life.core.role === 'LEADER' && this.disk.oldestWriteMs > 2 * ELECTION_MAX_MS)
+        this.#step({ type: 'stepDown', cause: 'DISK_STUCK' });
+      if (this.#life === life) life.front.tick();
+    });
+  }
+
+  // ---------------------------------------------------------------- the core
+
+  input(input: Input): void {
+    this.#whenRunning(() => this.#step(input));
+  }
+
+  #step(input: Input): readonly Effect[] {
+    const life = this.#life;
+    if (life === undefined) return [];
+    const { schedule, trace } = this.#world;
+    this.#world.steps++;
+    trace.step(schedule.now, this.id, input);
+    let effects: Effect[];
+    try {
+      effects = life.core.step(input, { now: this.clock, wall: this.#wall() });
+    } catch (error) {
+      throw new Violation(
+        'The core stopped',
+        `${this.id}: ${error instanceof Error ? error.message : error}`,
+      );
+    }
+    for (const effect of effects) {
+      if (this.#crashesBefore(effect)) {
+        this.crash('in the middle of a step');
+        return [];
+      }
+      trace.effect(schedule.now, this.id, effect);
+      this.#execute(life, effect);
+    }
+    return effects;
+  }
+
+  #crashesBefore(effect: Effect): boolean {
+    if (this.#world.healed) return false;
+    const { crashAtEffect } = this.#world.plan;
+    return this.#random.chance(effect.type === 'persist' ? 5 * crashAtEffect : crashAtEffect);
+  }
+
+  #execute(life: Life, effect: Effect): void {
+    const { trace } = this.#world;
+    switch (effect.type) {
+      case 'persist':
+        return this.#persist(effect);
+      case 'send':
+        return this.#send(effect.message);
+      case 'commit':
+        return this.#committed(life, effect.index);
+      case 'role':
+        return this.#roleChanged(life, effect);
+      case 'fetch':
+        return this.#fetch(life, effect);
+      case 'readReady':
+        trace.count('read index found');
+        return life.front.readIndex(effect.ref, effect.index);
+      case 'readRefused':
+        trace.count('read index refused');
+        return life.front.readIndex(effect.ref, undefined);
+      case 'whole':
+        trace.count('log proven whole again');
+        this.disk.markWhole();
+        return;
+      case 'proposalRefused':
+        trace.count(`proposal refused: ${effect.reason}`);
+        return;
+      case 'transferFailed':
+        trace.count('transfer failed');
+        return;
+    }
+  }
+
+  #persist(effect: PersistEffect): void {
+    const hash = this.disk.write(effect);
+    if (effect.expectedHash === '') return;
+    this.#world.trace.count('chain hash compared');
+    if (effect.expectedHash !== hash)
+      throw new Violation('Log Matching', `the chain hash of ${this.id} is not its leader's`);
+  }
+
+  #send(message: RaftMessage): void {
+    const last = message.type === 'Append' ? message.entries.at(-1) : undefined;
+    const sealed =
+      message.type === 'Append' && last?.hash !== undefined ? { ...message, lastHash: last.hash } : message;
+    this.#world.checker.sent(sealed);
+    this.#world.network.send(sealed);
+  }
+
+  #fetch(life: Life, { to, from, through, maxBytes }: Extract<Effect, { type: 'fetch' }>): void {
+    this.#world.trace.count('fetch');
+    const late = this.#world.healed ? 1 : this.#random.exponential(this.#world.plan.flushMs);
+    this.#later(late, life, () => {
+      const failed = !this.#world.healed && this.#random.chance(0.05);
+      const entries = failed
+        ? []
+        : this.disk.written.slice(from - 1, Math.min(through, from + (maxBytes < 1000 ? 1 : 19)));
+      this.#step({ type: 'fetched', to, from, entries });
+    });
+  }
+
+  #roleChanged(life: Life, effect: RoleEffect): void {
+    const { checker, trace } = this.#world;
+    trace.count(`role ${effect.role}: ${effect.cause}`);
+    if (effect.role === 'LEADER') {
+      checker.elected(this.id, effect.term);
+      this.onElected();
+    } else checker.steppedDown(this.id);
+    life.front.learnLeader();
+    this.#wake();
+  }
+
+  // ---------------------------------------------------------------- the app
+
+  #committed(life: Life, index: number): void {
+    const before = life.commit;
+    this.#world.checker.commits(this.id, index);
+    if (index > life.core.durableIndex) this.#world.trace.count('commit ahead of the own disk');
+    life.commit = index;
+    life.front.committed(before, index);
+    if (life.applying) return;
+    life.applying = true;
+    const { applyMs } = this.#world.plan;
+    this.#later(this.#world.healed ? 0.1 : this.#random.between(0, applyMs), life, () => this.#apply(life));
+  }
+
+  #apply(life: Life): void {
+    life.applying = false;
+    const before = life.applied;
+    for (let i = before; i < life.commit; i++) {
+      const entry = this.disk.written[i];
+      if (entry !== undefined) this.#world.checker.applies(this.id, entry);
+    }
+    life.applied = life.commit;
+    life.front.applied(before, life.applied);
+  }
+
+  // ---------------------------------------------------------------- clients and other nodes
+
+  receive(message: PeerMessage): void {
+    this.#whenRunning(() => {
+      if ('id' in message) this.#life?.front.receive(message);
+      else this.#step({ type: 'message', message });
+    });
+  }
+
+  /** The connection to `peer` broke. */
+  linkLost(peer: string): void {
+    this.#whenRunning(() => this.#life?.front.linkLost(peer));
+  }
+
+  /** Takes a command of a client; answers once. Only while the node is up. */
+  write(request: WriteRequest, timeoutMs: number): void {
+    this.#life?.front.write(request, timeoutMs);
+  }
+
+  /** Takes a linearizable read of a client; answers once. Only while the node is up. */
+  read(done: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
+    this.#life?.front.read(done, timeoutMs);
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * One seed, from an empty cluster to the verdict. First the safety phase: anything may fail, nothing may be wrong. Then
+ * the liveness phase: nothing fails any more, and the cluster must come to one leader, serve, and agree.
+ *
+ * MUST: give the same result, hash included, whenever it is given the same seed and options.
+ */
+import { Chaos } from './chaos.ts';
+import { Checker, Violation } from './checker.ts';
+import { SimClient } from './client.ts';
+import { drawPlan, ELECTION_MAX_MS, type FaultPlan } from './faults.ts';
+import { SimNetwork } from './network.ts';
+import { SimNode, type Surroundings } from './node.ts';
+import { Prng } from './prng.ts';
+import { Schedule } from './schedule.ts';
+import { Trace } from './trace.ts';
+
+export interface RunOptions {
+  /** Inputs stepped into cores before the faults stop. */
+  readonly steps: number;
+  /** Prints every step, for a replay. */
+  readonly print?: (line: string) => void;
+  /** Plants a fault that must be reported: disks that say durable and are not. */
+  readonly lyingDisks?: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly nodes: number;
+  /** Of every step, effect and fault. */
+  readonly hash: string;
+  readonly steps: number;
+  /** Milliseconds of virtual time. */
+  readonly virtualMs: number;
+  readonly counts: ReadonlyMap<string, number>;
+  /** undefined when every promise held. */
+  readonly violation: { readonly invariant: string; readonly message: string } | undefined;
+}
+
+/** Streams of luck, one for each part of the world. */
+const STREAM = { plan: 0, network: 1, chaos: 2, node: 10, client: 100 };
+
+/** One leader within ten election timeouts of faultless time; slow clocks count slower. */
+const LEADER_MS = 10 * ELECTION_MAX_MS * 1.2;
+const SERVE_MS = 5_000;
+/** For each entry that the shortest log lacks: windows may be of one entry. */
+const CATCH_UP_MS = 15;
+
+export function runSeed(seed: number, options: RunOptions): RunResult {
+  const run = new Run(seed, options);
+  let violation: RunResult['violation'];
+  try {
+    run.safetyPhase(options.steps);
+    run.livenessPhase();
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = { invariant: error.invariant, message: error.message };
+    run.trace.say(run.schedule.now, () => `VIOLATION ${error.message}`);
+  }
+  const { trace, schedule, world } = run;
+  const nodes = world.plan.nodes;
+  const { hash, counts } = trace;
+  return { seed, nodes, hash, steps: world.steps, virtualMs: schedule.now, counts, violation };
+}
+
+class Run {
+  readonly schedule = new Schedule();
+  readonly trace: Trace;
+  readonly world: Surroundings;
+  readonly #nodes: readonly SimNode[];
+  readonly #clients: readonly SimClient[];
+  readonly #chaos: Chaos;
+  #commands = 0;
+
+  constructor(seed: number, options: RunOptions) {
+    this.trace = new Trace(options.print);
+    const plan = drawPlan(new Prng(seed, STREAM.plan));
+    this.trace.say(0, () => JSON.stringify(plan));
+    const voters = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
+    this.world = this.#surroundings(seed, plan, voters, options.lyingDisks ?? false);
+    this.#nodes = voters.map((id, i) => new SimNode(id, this.world, new Prng(seed, STREAM.node + i)));
+    this.#chaos = new Chaos(this.world, this.#nodes, new Prng(seed, STREAM.chaos), (node) =>
+      this.#clients[0]?.burst(node),
+    );
+    const next = (): number => ++this.#commands;
+    this.#clients = Array.from(
+      { length: plan.clients },
+      (_, i) => new SimClient(this.world, this.#nodes, new Prng(seed, STREAM.client + i), next),
+    );
+  }
+
+  #surroundings(seed: number, plan: FaultPlan, voters: string[], lyingDisks: boolean): Surroundings {
+    const { schedule, trace } = this;
+    const network = new SimNetwork(schedule, plan, new Prng(seed, STREAM.network), trace, (message) =>
+      this.#nodes.find((node) => node.id === message.to)?.receive(message),
+    );
+    const membership = { voters, outgoing: [], learners: [] };
+    const checker = new Checker(trace);
+    return { schedule, trace, checker, plan, network, membership, lyingDisks, healed: false, steps: 0 };
+  }
+
+  safetyPhase(steps: number): void {
+    for (const node of this.#nodes) node.start();
+    for (const client of this.#clients) client.start();
+    this.#chaos.start();
+    while (this.world.steps < steps && this.schedule.runNext());
+  }
+
+  livenessPhase(): void {
+    this.trace.say(this.schedule.now, () => 'HEALED');
+    for (const client of this.#clients) client.stop();
+    this.#chaos.heal();
+    this.#until('one leader', LEADER_MS, () => this.#oneLeader());
+    const lengths = this.#nodes.map(({ disk }) => disk.written.length);
+    const limitMs =
+      SERVE_MS +
+      CATCH_UP_MS * (Math.max(...lengths) - Math.min(...lengths, this.world.checker.committed.length));
+    this.#serve(limitMs);
+    this.#until('all logs equal', limitMs, () => this.#agreed());
+    this.#lastWords();
+  }
+
+  /** Lets time pass until `test` holds; broken liveness when it takes longer than `limitMs`. */
+  #until(what: string, limitMs: number, test: () => boolean): void {
+    const limit = this.schedule.now + limitMs;
+    while (!test()) {
+      if (this.schedule.now > limit || !this.schedule.runNext()) {
+        throw new Violation(
+          'Liveness',
+          `not ${what} within ${limitMs} ms after the faults stopped: ${this.#state()}`,
+        );
+      }
+    }
+  }
+
+  #state(): string {
+    return this.#nodes
+      .map(({ id, core, disk }) => {
+        if (core === undefined) return `${id} down`;
+        const { role, term, leader, commitIndex, log, whole } = core;
+        const proven = whole ? '' : ` must reach ${disk.mustReach}`;
+        return `${id} ${role} term ${term} leader ${leader} commit ${commitIndex} last ${log.lastIndex}${proven}`;
+      })
+      .join('; ');
+  }
+
+  #oneLeader(): boolean {
+    const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER')?.core;
+    return leader !== undefined && this.#nodes.every(({ core }) => core?.leader === leader.id);
+  }
+
+  /** A new write and a new read succeed at every node. */
+  #serve(limitMs: number): void {
+    const client = this.#clients[0] as SimClient;
+    let served = 0;
+    for (const node of this.#nodes) {
+      const ask = (): void => client.write(node, (done) => (done ? read() : retry(ask)));
+      const read = (): void => client.read(node, (done) => (done ? served++ : retry(read)));
+      const retry = (again: () => void): void => this.schedule.after(10, again);
+      ask();
+    }
+    this.#until('a write and a read at every node', limitMs, () => served === this.#nodes.length);
+  }
+
+  #agreed(): boolean {
+    const { committed } = this.world.checker;
+    return this.#nodes.every(
+      (node) => node.applied === committed.length && node.disk.synced.length === committed.length,
+    );
+  }
+
+  /** What was ever committed is on every disk. */
+  #lastWords(): void {
+    const last = this.world.checker.committed.at(-1);
+    for (const { id, disk } of this.#nodes) {
+      if (disk.synced.at(-1)?.hash === last?.hash) continue;
+      throw new Violation('State Machine Safety', `${id} ends with another log than was committed`);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/** The deliberate bugs of test/mutants: each must still fit the source, and must still compile. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MUTANTS } from '../mutants/mutants.mjs';
+
+describe('mutants', () => {
+  it('are the ten of the plan, each with a name of its own', () => {
+    assert.equal(MUTANTS.length, 10);
+    assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, 10);
+  });
+
+  for (const { name, file, find, replace } of MUTANTS) {
+    it(`${name} has its text exactly once in ${file}`, () => {
+      assert.equal(readFileSync(file, 'utf8').split(find).length - 1, 1);
+      assert.notEqual(find, replace);
+    });
+  }
+
+  it('compile', function () {
+    this.timeout(120_000);
+    const folder = mkdtempSync(join(tmpdir(), 'outrigger-mutants-'));
+    try {
+      for (const { name } of MUTANTS) {
+        const args = ['esbuild.config.mjs', '--only=test/simulation/main', `--out=${join(folder, name)}`];
+        const { status, stderr } = spawnSync(process.execPath, [...args, `--mutant=${name}`], {
+          encoding: 'utf8',
+        });
+        assert.equal(status, 0, `${name}: ${stderr}`);
+        assert.doesNotMatch(stderr, /WARNING/, name);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
