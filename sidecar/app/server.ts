@@ -44,6 +44,9 @@ export interface AppServerStats {
   readonly inFlightBytes: number;
 }
 
+/** More calls than this in one turn, and the next turn is waited out. */
+const COMPANY = 2;
+
 export class AppServer implements StateMachineSlot {
   readonly #options: AppServerOptions;
   readonly #context: AppContext;
@@ -54,6 +57,9 @@ export class AppServer implements StateMachineSlot {
   /** Links with something to send at the end of this turn. */
   #dirty: Link[] = [];
   #turnScheduled = false;
+  /** Calls of `flushSoon` in this turn, and whether the last turn had many. */
+  #flushes = 0;
+  #company = false;
   #tickets = 0;
   #machine: { ticket: number; delivery: Delivery; supersede: () => void } | undefined;
   #lastTicketIn = 0;
@@ -208,14 +214,19 @@ export class AppServer implements StateMachineSlot {
 
   #flushSoon(link: Link | undefined): void {
     if (link !== undefined) this.#dirty.push(link);
+    this.#flushes++;
     if (this.#turnScheduled) return;
     this.#turnScheduled = true;
-    setImmediate(this.#turn);
+    // Where there was company last time, the rest of this turn of the event loop is waited for; a lone client is not.
+    if (this.#company) setImmediate(this.#turn);
+    else process.nextTick(this.#turn);
   }
 
   /** The end of an event-loop turn: deliver, then write once per connection. */
   #turn = (): void => {
     this.#turnScheduled = false;
+    this.#company = this.#flushes > COMPANY;
+    this.#flushes = 0;
     this.#machine?.delivery.pump();
     const dirty = this.#dirty;
     this.#dirty = [];

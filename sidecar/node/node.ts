@@ -82,6 +82,7 @@ export class Node implements RoutingPort {
   >();
   #nextReadRef = 1;
   #flushing = false;
+  #company = false;
   #housekeeping: NodeJS.Timeout | undefined;
   #waitingForCommit: { index: number; done: () => void }[] = [];
   #transfers: ((failed: string | undefined) => void)[] = [];
@@ -280,16 +281,23 @@ export class Node implements RoutingPort {
 
   // ---------------------------------------------------------------- turns of the loop
 
-  /** Gathers what comes in this turn of the event loop into one batch for the leader. */
+  /**
+   * Gathers what comes into one batch for the leader: all of this turn of the event loop where there is company (the
+   * last batch had some), else what came with this callback, which saves a lone client one turn.
+   */
   wake(): void {
-    if (this.#flushing) return;
+    if (this.#flushing || this.proposals.waiting + this.reads.unasked === 0) return;
     this.#flushing = true;
-    setImmediate(() => {
-      this.#flushing = false;
-      this.proposals.flush();
-      this.reads.flush(performance.now());
-    });
+    if (this.#company) setImmediate(this.#flush);
+    else process.nextTick(this.#flush);
   }
+
+  readonly #flush = (): void => {
+    this.#flushing = false;
+    this.#company = this.proposals.waiting + this.reads.unasked > 1;
+    this.proposals.flush();
+    this.reads.flush(performance.now());
+  };
 
   #keepHouse(): void {
     const now = performance.now();

@@ -109,6 +109,11 @@ export class ProposalRouter {
     return refusal('TERM_CHANGED', `the term is ${this.#term}, not ${expected}`, { leader });
   }
 
+  /** How many commands wait to be given to a leader. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Gives everything that waits to the leader in one batch, if one is known. Call once per turn of the loop. */
   flush(): void {
     while (this.#waiting.length > 0 && this.#leader !== '') {

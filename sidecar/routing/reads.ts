@@ -66,6 +66,11 @@ export class ReadRouter {
     }
   }
 
+  /** How many reads wait to be asked for. */
+  get unasked(): number {
+    return this.#asking.length;
+  }
+
   /** Asks for everything that waits, if no question is out. Call once per turn of the loop. */
   flush(now: number): void {
     if (this.#question !== undefined || this.#asking.length === 0 || this.#leader === '') return;

@@ -76,7 +76,8 @@ export class LogWriter {
   async commit(write: MergedWrite): Promise<void> {
     const { entries, previousHash } = write;
     const hardState = this.#changed(write.hardState);
-    const cut = await this.#planCut(write.truncateFrom);
+    // Without a truncation nothing is awaited before the statement is on its way.
+    const cut = write.truncateFrom === undefined ? undefined : await this.#planCut(write.truncateFrom);
     const end = cut === undefined ? this.durable.lastHash : cut.hash;
     if (entries.length > 0 && previousHash !== end) {
       throw new StoreError('FAULT', `the entries from ${entries[0]?.index} on do not continue the log`);
@@ -163,8 +164,8 @@ export class LogWriter {
       : hardState;
   }
 
-  async #planCut(truncateFrom: number | undefined): Promise<Cut | undefined> {
-    if (truncateFrom === undefined || truncateFrom > this.durable.lastIndex) return undefined;
+  async #planCut(truncateFrom: number): Promise<Cut | undefined> {
+    if (truncateFrom > this.durable.lastIndex) return undefined;
     const index = truncateFrom - 1;
     const none = { kept: [], keptAfter: ZERO_HASH };
     if (index === 0) return { index, term: 0, hash: ZERO_HASH, deleteFrom: 1, ...none };

@@ -8,7 +8,7 @@
  * While a commit is on its way everything that arrives waits, and goes into the next one. A commit costs an fsync and
  * about 140 µs of CPU whatever its size, so it pays to wait for company, and only then: where the last commit
  * held several writes, the next one begins after the current turn of the event loop (setImmediate); where it
- * held one, at once. Measured, one writer: p50 0.19 ms instead of 0.21 ms with setImmediate always; 64
+ * held one, at once (nextTick, so before the transport's own: the disk begins first). Measured, one writer: p50 0.19 ms instead of 0.21 ms with setImmediate always; 64
  * writers: 64 entries per commit instead of 32 with microtasks always, 18 % less CPU, 29 % more entries/s.
  */
 import { type ChainHash, type Entry, ZERO_HASH } from '../../shared/entry.ts';
@@ -204,13 +204,18 @@ export class SqliteStore implements Store {
   #wake(): void {
     if (this.#draining) return;
     this.#draining = true;
-    this.#drained = this.#drain();
+    this.#drained = new Promise((resolve) => {
+      const drain = (): void => {
+        // Whatever can go wrong in there becomes a fault; nothing is left to reject.
+        void this.#drain().then(resolve);
+      };
+      if (this.#writesInLastCommit > 1) setImmediate(drain);
+      else process.nextTick(drain);
+    });
   }
 
   /** The only place that runs statements after `open`. */
   async #drain(): Promise<void> {
-    if (this.#writesInLastCommit > 1) await nextTurn();
-    else await undefined; // What else is written in this run of JavaScript still goes into the same commit.
     const handles = this.#handles;
     while (handles !== undefined) {
       const task = this.#queue.takeTask();
@@ -318,10 +323,6 @@ export class SqliteStore implements Store {
       this.#phase = 'CLOSED';
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Everything the WAL holds goes into the database and is synced before anything is believed. */
