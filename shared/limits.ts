@@ -76,7 +76,7 @@ export const LIMITS = {
   /** A vote (a node id) in the hard state, in bytes of UTF-8: it must fit a slot of the guard file. Over it: refused. */
   storeVoteBytes: 128,
   /** Newest records checked against their chain hashes at every start; older ones when they are read. */
-  storeCheckBytes: 64 * 1024 * 1024,
+  storeCheckBytes: 16 * 1024 * 1024,
   /** Newest commands handed over at start to warm the tail cache. */
   storeStartTailBytes: 8 * 1024 * 1024,
   /** One page of `/v1/log`. Larger asks are clipped. */

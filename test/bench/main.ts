@@ -26,6 +26,7 @@ import type { System } from './system.ts';
 
 /** The checkout: this program is dist…/test/bench/main.mjs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const PREHEAT_CLIENTS = 64;
 const PROFILE_ROWS = 25;
 
 const [mode, argument] = process.argv.slice(2);
@@ -82,6 +83,7 @@ async function runBench(args: readonly string[]): Promise<number> {
 async function runTable(place: Workplace, options: BenchOptions, bin: string): Promise<number> {
   const systems = chooseSystems(place, options, bin);
   for (const system of systems) await system.start();
+  for (const system of systems) await preheat(place, system, options);
   const cells: Cell[] = [];
   for (const clients of options.clients) {
     cells.push(...(await inTurns(place, systems, { ...shapeOf(options), clients }, options.rounds)));
@@ -105,6 +107,14 @@ async function runTable(place: Workplace, options: BenchOptions, bin: string): P
   const clean = cells.every((cell) => Object.keys(cell.errors).length === 0);
   if (!clean) console.error('bench: some operations did not end well, so these figures do not count.');
   return clean ? 0 : 1;
+}
+
+/** What is compiled while it runs is slow at first, and a server is not measured in its first seconds. */
+async function preheat(place: Workplace, system: System, options: BenchOptions): Promise<void> {
+  if (options.preheat === 0) return;
+  console.error(`bench: ${system.name}, preheating`);
+  const shape = { ...shapeOf(options), warmupMs: 0, measureMs: options.preheat * 1000 };
+  await measure(place, system, { ...shape, clients: PREHEAT_CLIENTS });
 }
 
 /** Systems take turns, so that a slow minute of the machine hits all alike. One cell per system: its median turn. */

@@ -8,6 +8,7 @@ export const USAGE = `npm run bench -- [options]
   --against etcd        the same load against three etcd processes, in the same run, with ratios
   --clients 1,64,...    closed-loop clients, one run each (default 1,64,512,2048)
   --seconds 5           measured time per run      --warmup 2      before it
+  --preheat 6           each system first runs so long with 64 clients: none is measured cold
   --rounds 1            turns per cell; the table shows the turn with the median throughput
   --value-bytes 256     size of a value
   --nodes 3             sidecars                   --bin FILE      the outrigger program
@@ -25,6 +26,7 @@ export interface BenchOptions {
   readonly clients: readonly number[];
   readonly seconds: number;
   readonly warmup: number;
+  readonly preheat: number;
   readonly rounds: number;
   readonly valueBytes: number;
   readonly nodes: number;
@@ -55,6 +57,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     clients: values.clients.split(',').map((text) => number('--clients', text, 1, 100_000)),
     seconds: number('--seconds', values.seconds, 0.1, 3600),
     warmup: number('--warmup', values.warmup, 0, 3600),
+    preheat: number('--preheat', values.preheat, 0, 3600),
     rounds: number('--rounds', values.rounds, 1, 99),
     valueBytes: number('--value-bytes', values['value-bytes'], 0, 1_000_000),
     nodes: number('--nodes', values.nodes, 1, 9),
@@ -84,6 +87,7 @@ function parse(args: readonly string[]) {
         clients: { type: 'string', default: '1,64,512,2048' },
         seconds: { type: 'string', default: '5' },
         warmup: { type: 'string', default: '2' },
+        preheat: { type: 'string', default: '6' },
         rounds: { type: 'string', default: '1' },
         'value-bytes': { type: 'string', default: '256' },
         nodes: { type: 'string', default: '3' },
