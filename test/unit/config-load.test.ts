@@ -70,17 +70,17 @@ describe('configuration of run', () => {
       ...GOOD,
       members: { n1: '127.0.0.1:7001' },
       heartbeatMs: 50,
-      electionMinMs: 300,
+      electionMinMs: 200,
       logLevel: 'debug',
     });
     const env = {
-      OUTRIGGER_ELECTION_MIN_MS: '400',
+      OUTRIGGER_ELECTION_MIN_MS: '250',
       OUTRIGGER_LOG_LEVEL: 'warn',
       OUTRIGGER_PRE_VOTE: 'false',
     };
     const merged = loadConfig({ config, logLevel: 'error' }, env);
     assert.equal(merged.heartbeatMs, 50);
-    assert.equal(merged.electionMinMs, 400);
+    assert.equal(merged.electionMinMs, 250);
     assert.equal(merged.logLevel, 'error');
     assert.equal(merged.preVote, false);
     assert.deepEqual(merged.members, [{ id: 'n1', host: '127.0.0.1', port: 7001 }]);
