@@ -158,4 +158,11 @@ export interface ForwardReadIndex extends ForwardHeader {
 /** What routing/ sends and receives. */
 export type RoutingMessage = ForwardPropose | ForwardProposed | ForwardRead | ForwardReadIndex;
 
-export type PeerMessage = RaftMessage | RoutingMessage;
+/** An operator asked a node that does not lead for a transfer: the leader takes it over. Nobody answers; who asked sees who leads. */
+export interface ForwardTransfer extends ForwardHeader {
+  readonly type: 'ForwardTransfer';
+  /** Node that shall lead; '' lets the leader choose. */
+  readonly target: string;
+}
+
+export type PeerMessage = RaftMessage | RoutingMessage | ForwardTransfer;

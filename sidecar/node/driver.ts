@@ -92,7 +92,14 @@ export class RaftDriver {
   }
 
   receive(message: RaftMessage): void {
+    // The disk does not keep up: what the leader sends waits there, not here.
+    if (message.type === 'Append' && message.entries.length > 0 && this.#diskIsBehind()) return;
     this.step({ type: 'message', message });
+  }
+
+  /** Too many bytes wait for the disk. */
+  #diskIsBehind(): boolean {
+    return this.#store.stats().queuedBytes > LIMITS.storeQueueBytes;
   }
 
   durable(sequence: number): void {
@@ -113,7 +120,7 @@ export class RaftDriver {
     commands: readonly Command[],
   ): { firstIndex: number; term: number } | { refused: 'NOT_LEADER' | 'OVERLOADED' } {
     if (this.#stopped || this.#blocked || this.#busy) return { refused: 'NOT_LEADER' };
-    if (this.#store.stats().queuedBytes > LIMITS.storeQueueBytes) return { refused: 'OVERLOADED' };
+    if (this.#diskIsBehind()) return { refused: 'OVERLOADED' };
     const entries = commands.map((c) => ({
       kind: EntryKind.COMMAND,
       command: c.command,

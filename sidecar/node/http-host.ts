@@ -206,11 +206,12 @@ export class NodeHttpHost implements HttpHost {
       return refusal('BAD_REQUEST', `${to} is not a member of this cluster`, { leader });
     }
     if (to !== '' && to === leader) return { leader: to, term: node.driver.raft.term };
-    if (node.driver.raft.role !== 'LEADER') {
-      return refusal('NOT_LEADER', 'only the leader can hand leadership over; ask it', { leader });
-    }
+    if (leader === undefined) return refusal('OVERLOADED', 'no leader is known', { retryAfterMs: 1_000 });
     const failed = await node.transfer(to);
     if (failed !== undefined) return refusal('OVERLOADED', failed, { retryAfterMs: 1_000 });
+    if (to !== '' && node.driver.raft.leader !== to) {
+      return refusal('OVERLOADED', `${node.driver.raft.leader} leads instead`, { retryAfterMs: 1_000 });
+    }
     return { leader: node.driver.raft.leader, term: node.driver.raft.term };
   }
 

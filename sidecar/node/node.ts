@@ -4,7 +4,9 @@
  *
  * MUST: keep every public number (commit, delivered, applied) consistent with what the core said last.
  */
+import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { PressureLevel } from '../../shared/app-frames.ts';
 import type { Cause } from '../../shared/causes.ts';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
@@ -25,6 +27,8 @@ import { RecentResults } from './results.ts';
 export interface NodeListener {
   committed(): void;
   roleChanged(role: Role, term: number, leader: string, cause: Cause): void;
+  /** How hard clients may push now. */
+  pressure(level: PressureLevel): void;
   /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
   failed(exitCode: number, message: string): void;
 }
@@ -54,6 +58,9 @@ const LOST_REPLY_MS = 300;
 /** A read that got no answer is asked again after this. */
 const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
+/** Shares of a full queue at which clients are asked to slow down, and to stop. */
+const SLOW_DOWN_AT = 0.5;
+const STOP_AT = 0.9;
 /** A transfer is given up after so many of the longest election timeouts. */
 const TRANSFER_ELECTIONS = 3;
 
@@ -61,8 +68,7 @@ export class Node implements RoutingPort {
   options: NodeOptions;
   readonly id: string;
   readonly group: string;
-  /** Wall clock in µs: no earlier life can have got so far, unless the clock was set back by as much. */
-  readonly firstRequestId = Date.now() * 1_000;
+  readonly firstRequestId = randomInt(2 ** 47);
   driver: RaftDriver;
   readonly proposals: ProposalRouter;
   readonly reads: ReadRouter;
@@ -171,6 +177,9 @@ export class Node implements RoutingPort {
       case 'ForwardReadIndex':
         this.reads.receiveReadIndex(message);
         return this.wake();
+      case 'ForwardTransfer':
+        if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
+        return;
       default:
         return this.driver.receive(message satisfies RaftMessage);
     }
@@ -227,7 +236,7 @@ export class Node implements RoutingPort {
   #roleChanged(role: Role, term: number, leader: string, cause: Cause): void {
     this.options.log.info({ role, term, leader, cause }, 'role changed');
     this.#learnLeader(leader, term);
-    if (leader !== '' && leader !== this.id) this.#transferEnded(undefined);
+    if (leader !== '') this.#transferEnded(undefined);
     this.options.listener.roleChanged(role, term, leader, cause);
     this.wake();
   }
@@ -306,11 +315,22 @@ export class Node implements RoutingPort {
     this.proposals.expire(now);
     this.reads.expire(now);
     this.driver.appliedIs(this.app.applied);
+    this.options.listener.pressure(this.#pressure());
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
     if (raft.role === 'LEADER' && this.options.store.stats().oldestWriteMs > stuckMs) {
       this.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
     }
     this.wake();
+  }
+
+  /** From the fullest of the queues that a client can fill. */
+  #pressure(): PressureLevel {
+    const pending = (this.proposals.pending + this.reads.pending) / LIMITS.pendingRequests;
+    const disk = this.options.store.stats().queuedBytes / LIMITS.storeQueueBytes;
+    const uncommitted = this.driver.raft.uncommittedBytes / LIMITS.uncommittedBytes;
+    const fullest = Math.max(pending, disk, uncommitted);
+    if (fullest >= STOP_AT) return 'STOP';
+    return fullest >= SLOW_DOWN_AT ? 'SLOW_DOWN' : 'OK';
   }
 
   // ---------------------------------------------------------------- the local app
@@ -373,7 +393,7 @@ export class Node implements RoutingPort {
 
   // ---------------------------------------------------------------- leadership transfer
 
-  /** Hands leadership over; resolves with nothing when another node leads, with a sentence when that failed. */
+  /** Hands leadership over, or asks the leader to; resolves with nothing once a leader is known again, or with a sentence. */
   transfer(to: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       // The target may have won and died, and then nobody tells us how it ended.
@@ -385,7 +405,17 @@ export class Node implements RoutingPort {
         clearTimeout(timer);
         resolve(failed);
       });
-      this.driver.step({ type: 'transfer', to });
+      const { role, leader } = this.driver.raft;
+      if (role === 'LEADER') this.driver.step({ type: 'transfer', to });
+      else
+        this.options.transport.send({
+          type: 'ForwardTransfer',
+          group: this.group,
+          from: this.id,
+          to: leader,
+          id: 0,
+          target: to,
+        });
     });
   }
 

@@ -165,6 +165,7 @@ class RunningSidecar implements Sidecar {
       log: this.#log,
       listener: {
         committed: () => this.#app?.committed(),
+        pressure: (level) => this.#app?.setPressure(level),
         roleChanged: (role, term, leader, cause) => {
           if (role === 'CANDIDATE') this.#metrics?.electionStarted();
           if (leader !== this.#leader) this.#metrics?.leaderChanged(cause);

@@ -17,6 +17,7 @@ import type {
   ForwardProposed,
   ForwardRead,
   ForwardReadIndex,
+  ForwardTransfer,
   Heartbeat,
   HeartbeatReply,
   PeerMessage,
@@ -118,6 +119,7 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   ForwardProposed: 'forwardProposed',
   ForwardRead: 'forwardRead',
   ForwardReadIndex: 'forwardReadIndex',
+  ForwardTransfer: 'forwardTransfer',
 };
 
 /** Encodes messages; remembers the last Append, because a leader sends each batch to every follower. */
@@ -320,6 +322,10 @@ function readForwardReadIndex({ group, from, to }: Head, body: Body<ForwardReadI
   return { type: 'ForwardReadIndex', group, from, to, id, index, refused, leader };
 }
 
+function readForwardTransfer({ group, from, to }: Head, body: Body<ForwardTransfer>): ForwardTransfer {
+  return { type: 'ForwardTransfer', group, from, to, id: safe(body.id, 'id'), target: body.target };
+}
+
 function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
   const field: unknown = raw['body'];
   switch (field) {
@@ -349,6 +355,8 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readForwardRead(head, raw[field]);
     case 'forwardReadIndex':
       return readForwardReadIndex(head, raw[field]);
+    case 'forwardTransfer':
+      return readForwardTransfer(head, raw[field]);
     default:
       throw notAllowed(field, 'after the handshake');
   }

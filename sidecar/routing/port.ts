@@ -32,8 +32,8 @@ export interface RoutingPort {
   readonly id: string;
   readonly group: string;
   /**
-   * Requests are numbered from here. Larger than any number of an earlier life of this node, so that a late answer to
-   * one of its requests is not taken for an answer to one of ours.
+   * Requests are numbered from here: somewhere else in each life of a node (at random, or by the number of its life), so
+   * that a late answer to an earlier life is not taken for an answer to ours.
    */
   readonly firstRequestId: number;
   send(message: RoutingMessage): void;

@@ -131,6 +131,8 @@ async function checkRecords(
       }
       badFrom = row.firstIndex;
       tail.clear();
+      // What is handed over must hold the last entry of what is left.
+      left = Math.max(left, PAGE_BYTES);
     }
   }
   return { tail: tail.entries(), badFrom };

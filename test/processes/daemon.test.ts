@@ -152,6 +152,24 @@ describe('a daemon as a process', function () {
     assert.equal(elections.length, 1, 'it was not a transfer');
   });
 
+  it('takes the request for a transfer on a follower, and passes it on', async () => {
+    const all = await cluster(3);
+    await until('all know the leader', async () =>
+      (await Promise.all(all.map(status))).every((s) => s?.leader),
+    );
+    const found = await Promise.all(all.map(status));
+    const follower = all[found.findIndex((s) => s?.role === 'FOLLOWER')] as Daemon;
+    const tokens = await readTokenFile(join(follower.dir, 'tokens.json'));
+    const response = await fetch(`http://${follower.http}/v1/leader/transfer`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokens?.admin}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ to: follower.id }),
+    });
+    assert.equal(response.status, 200, await response.clone().text());
+    assert.equal(((await response.json()) as { leader: string }).leader, follower.id);
+    assert.equal((await status(follower))?.role, 'LEADER');
+  });
+
   it('exits with 4, and no stack, when another daemon has the folder', async () => {
     const [first] = (await cluster(1)) as [Daemon];
     const [port] = await pickPorts(1);

@@ -359,6 +359,8 @@ export class SimNode {
 
   receive(message: PeerMessage): void {
     this.#whenRunning(() => {
+      // Nobody asks for transfers through a follower here.
+      if (message.type === 'ForwardTransfer') return;
       if ('id' in message) this.#life?.front.receive(message);
       else this.#step({ type: 'message', message });
     });

@@ -240,6 +240,7 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     { type: 'ForwardProposed', ...forward, firstIndex: 13, term: 6, refused: '', leader: 'n2' },
     { type: 'ForwardRead', ...forward },
     { type: 'ForwardReadIndex', ...forward, index: 12, refused: 'NOT_LEADER', leader: 'n2' },
+    { type: 'ForwardTransfer', ...forward, target: 'n3' },
   ];
 }
 

@@ -1,0 +1,222 @@
+/** Forwarding and the watch-point, case by case (the simulation has them in whole clusters). */
+import assert from 'node:assert/strict';
+import type { Refusal } from '../../shared/codes.ts';
+import type { ForwardPropose, RoutingMessage } from '../../shared/messages.ts';
+import type { ProposalOutcome, RoutingPort, Ticket } from '../../sidecar/routing/port.ts';
+import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
+
+const LOST_REPLY_MS = 300;
+
+class Host implements RoutingPort {
+  readonly id = 'n1';
+  readonly group = '';
+  readonly firstRequestId = 1;
+  readonly sent: RoutingMessage[] = [];
+  readonly terms = new Map<number, number>();
+  readonly outcomes: (ProposalOutcome | Refusal)[] = [];
+  readonly router = new ProposalRouter(this, {
+    pendingRequests: 10,
+    reforwards: 2,
+    lostReplyMs: LOST_REPLY_MS,
+  });
+  answer: ReturnType<RoutingPort['propose']> = { refused: 'NOT_LEADER' };
+  send(message: RoutingMessage): void {
+    this.sent.push(message);
+  }
+  propose(): ReturnType<RoutingPort['propose']> {
+    return this.answer;
+  }
+  requestReadIndex(): void {
+    assert.fail('no reads here');
+  }
+  termAt(index: number): number | undefined {
+    return this.terms.get(index);
+  }
+  resultAt(index: number): Uint8Array | undefined {
+    return Buffer.from(`result ${index}`);
+  }
+
+  take(more: Partial<Ticket> = {}): void {
+    this.router.take({
+      command: Buffer.from('x'),
+      session: 0,
+      sequence: 0,
+      expectedTerm: undefined,
+      wait: 'APPLIED',
+      deadline: 10_000,
+      done: (outcome) => this.outcomes.push(outcome),
+      index: 0,
+      term: 0,
+      lost: 0,
+      ...more,
+    });
+    this.router.flush();
+  }
+
+  /** What was last forwarded. */
+  get forwarded(): ForwardPropose {
+    return this.sent.filter((m) => m.type === 'ForwardPropose').at(-1) as ForwardPropose;
+  }
+
+  /** `from` says where it put the batch `id`, or refuses it. */
+  says(
+    id: number,
+    from: string,
+    firstIndex: number,
+    term: number,
+    refused = '',
+    commit = 0,
+    applied = 0,
+  ): void {
+    const head = { type: 'ForwardProposed', group: '', from, to: 'n1', id } as const;
+    this.router.receiveProposed({ ...head, firstIndex, term, refused, leader: '' }, commit, applied);
+  }
+
+  commits(before: number, now: number, term: number): void {
+    for (let index = before + 1; index <= now; index++) this.terms.set(index, term);
+    this.router.committed(before, now);
+  }
+
+  codes(): (string | undefined)[] {
+    return this.outcomes.map((outcome) => ('code' in outcome ? outcome.code : undefined));
+  }
+}
+
+describe('proposals on a node that does not lead', () => {
+  let host: Host;
+  beforeEach(() => {
+    host = new Host();
+    host.router.leaderIs('n2', 4, 0);
+  });
+
+  it('are answered when our own app has applied what our own log committed in the same term', () => {
+    host.take();
+    host.says(host.forwarded.id, 'n2', 7, 4);
+    host.commits(0, 7, 4);
+    assert.deepEqual(host.outcomes, []);
+    host.router.applied(0, 7);
+    assert.deepEqual(host.outcomes, [{ index: 7, term: 4, result: Buffer.from('result 7') }]);
+    assert.equal(host.router.pending, 0);
+  });
+
+  it('with COMMITTED are answered at the commit', () => {
+    host.take({ wait: 'COMMITTED' });
+    host.says(host.forwarded.id, 'n2', 7, 4);
+    host.commits(0, 7, 4);
+    assert.deepEqual(host.outcomes, [{ index: 7, term: 4 }]);
+  });
+
+  it('go out again when another term is committed at their index: they are surely lost', () => {
+    host.take();
+    host.says(host.forwarded.id, 'n2', 7, 4);
+    host.router.leaderIs('n3', 5, 10);
+    host.commits(0, 7, 5);
+    host.router.flush();
+    assert.equal(host.forwarded.to, 'n3');
+    assert.equal(host.sent.length, 2);
+    assert.deepEqual(host.outcomes, []);
+    assert.equal(host.router.reforwarded, 1);
+  });
+
+  it('do not go out again while their reply is missing: LEADER_LOST, indefinite', () => {
+    host.take();
+    host.router.leaderIs('n3', 5, 10);
+    host.router.flush();
+    assert.equal(host.sent.length, 1);
+    host.router.expire(10 + LOST_REPLY_MS - 1);
+    assert.deepEqual(host.outcomes, []);
+    host.router.expire(10 + LOST_REPLY_MS);
+    assert.deepEqual(host.codes(), ['LEADER_LOST']);
+  });
+
+  it('go elsewhere when the leader surely did not take them', () => {
+    host.take();
+    host.says(host.forwarded.id, 'n2', 0, 0, 'NOT_LEADER');
+    host.router.leaderIs('n3', 5, 10);
+    host.router.flush();
+    assert.equal(host.forwarded.to, 'n3');
+  });
+
+  it('that are lost too often are refused, definitely', () => {
+    host.take();
+    for (const term of [4, 6, 8]) {
+      host.router.leaderIs('n2', term, 0);
+      host.router.flush();
+      host.says(host.forwarded.id, 'n2', term, term);
+      host.commits(term - 1, term, term + 1);
+    }
+    assert.deepEqual(host.codes(), ['OVERLOADED']);
+  });
+
+  it('are answered though the log went past their index before the reply came', () => {
+    host.take();
+    for (let index = 1; index <= 9; index++) host.terms.set(index, 4);
+    host.says(host.forwarded.id, 'n2', 7, 4, '', 9, 8);
+    assert.equal(host.outcomes.length, 1);
+    assert.equal('index' in (host.outcomes[0] ?? {}), true);
+  });
+
+  it('ignore an answer of a node they were not sent to', () => {
+    host.take();
+    host.says(host.forwarded.id, 'n3', 7, 4);
+    host.commits(0, 7, 4);
+    host.router.applied(0, 7);
+    assert.deepEqual(host.outcomes, []);
+  });
+
+  it('wait for a leader, and time out without one', () => {
+    host.router.leaderIs('', 4, 0);
+    host.take({ deadline: 50 });
+    host.router.expire(49);
+    assert.deepEqual(host.outcomes, []);
+    host.router.expire(50);
+    assert.deepEqual(host.codes(), ['TIMEOUT']);
+    assert.equal(host.sent.length, 0);
+  });
+
+  it('with a term of their own are refused here, and never forwarded', () => {
+    host.take({ expectedTerm: 4 });
+    assert.deepEqual(host.codes(), ['NOT_LEADER']);
+    assert.equal(host.sent.length, 0);
+  });
+
+  it('over the limit are refused, and the others are not harmed', () => {
+    for (let i = 0; i < 11; i++) host.take();
+    assert.deepEqual(host.codes(), ['OVERLOADED']);
+    assert.equal(host.router.pending, 10);
+  });
+
+  it('are all answered once when the node stops', () => {
+    host.take();
+    host.take();
+    host.says(host.forwarded.id, 'n2', 7, 4);
+    host.router.close();
+    assert.deepEqual(host.codes(), ['SHUTTING_DOWN', 'SHUTTING_DOWN']);
+    host.commits(0, 7, 4);
+    host.router.applied(0, 7);
+    assert.equal(host.outcomes.length, 2);
+  });
+});
+
+describe('proposals on the leader', () => {
+  it('in an expected term fail with TERM_CHANGED when that term ended before they were committed', () => {
+    const host = new Host();
+    host.router.leaderIs('n1', 4, 0);
+    host.answer = { firstIndex: 7, term: 4 };
+    host.take({ expectedTerm: 4 });
+    host.take({ expectedTerm: 3 });
+    host.commits(0, 7, 5);
+    assert.deepEqual(host.codes(), ['TERM_CHANGED', 'TERM_CHANGED']);
+  });
+
+  it('wait when the core does not take them now', () => {
+    const host = new Host();
+    host.router.leaderIs('n1', 4, 0);
+    host.take();
+    assert.equal(host.router.waiting, 1);
+    host.answer = { firstIndex: 7, term: 4 };
+    host.router.flush();
+    assert.equal(host.router.waiting, 0);
+    assert.equal(host.sent.length, 0);
+  });
+});
