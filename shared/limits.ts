@@ -66,7 +66,7 @@ export const LIMITS = {
   /** Proposals and reads of all clients that wait for an answer. Over it: OVERLOADED, definite. */
   pendingRequests: 65_536,
   /** Newest entries kept in memory for followers and apps; older ones are read from the disk. */
-  tailBytes: 32 * 1024 * 1024,
+  tailBytes: 16 * 1024 * 1024,
   /** Writes waiting for the disk. Over it: the node refuses proposals (OVERLOADED) and appends. */
   storeQueueBytes: 128 * 1024 * 1024,
   /** One row of the log table (at least one entry). Then the next row begins. */
