@@ -58,6 +58,8 @@ const LOST_REPLY_MS = 300;
 /** A read that got no answer is asked again after this. */
 const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
+/** How often everything that waits is looked over for what waited too long. */
+const EXPIRY_MS = 100;
 /** Shares of a full queue at which clients are asked to slow down, and to stop. */
 const SLOW_DOWN_AT = 0.5;
 const STOP_AT = 0.9;
@@ -89,6 +91,7 @@ export class Node implements RoutingPort {
   #nextReadRef = 1;
   #flushing = false;
   #company = false;
+  #expiryDue = 0;
   #housekeeping: NodeJS.Timeout | undefined;
   #waitingForCommit: { index: number; done: () => void }[] = [];
   #transfers: ((failed: string | undefined) => void)[] = [];
@@ -312,8 +315,11 @@ export class Node implements RoutingPort {
     const now = performance.now();
     const { raft } = this.driver;
     this.#learnLeader(raft.leader, raft.term);
-    this.proposals.expire(now);
-    this.reads.expire(now);
+    if (now >= this.#expiryDue) {
+      this.#expiryDue = now + EXPIRY_MS;
+      this.proposals.expire(now);
+      this.reads.expire(now);
+    }
     this.driver.appliedIs(this.app.applied);
     this.options.listener.pressure(this.#pressure());
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);

@@ -76,7 +76,8 @@ export function voteRefusal(s: RaftState, m: VoteRequest): string {
   if (m.term < s.term) return 'OLD_TERM';
   if (s.unproven !== undefined) return 'LOG_UNPROVEN';
   const free = s.vote === '' && s.leader === '';
-  if (!(free || s.vote === m.from || (m.preVote && m.term > s.term))) return 'VOTED_OTHER';
+  if (!(free || s.vote === m.from || (m.preVote && m.term > s.term)))
+    return s.vote === '' ? 'LEADER_ALIVE' : 'VOTED_OTHER';
   const { lastIndex, lastTerm } = s.log;
   const upToDate = m.lastTerm > lastTerm || (m.lastTerm === lastTerm && m.lastIndex >= lastIndex);
   return upToDate ? '' : 'LOG_BEHIND';

@@ -30,7 +30,10 @@ export interface RaftConfig {
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
   readonly heartbeatMs: number;
-  /** Ask before campaigning (dissertation §9.6). Off: a returning node disturbs a healthy leader. */
+  /**
+   * Ask before campaigning (dissertation §9.6). Off: a returning node disturbs a healthy leader. Protects little without
+   * `checkQuorum`, since then followers of a live leader grant pre-votes.
+   */
   readonly preVote: boolean;
   /** A leader without a quorum steps down, and voters with a live leader refuse others (§6.2, §4.2.3). */
   readonly checkQuorum: boolean;

@@ -9,125 +9,27 @@ import { mkdir, mkdtemp, open, rm, stat, unlink, writeFile } from 'node:fs/promi
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
-import type { NodeStatus } from '../../shared/inspect.ts';
-import { type Exit, ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { AppClient } from '../support/app-client.ts';
+import { type Daemon, Daemons, exitWithin, membersOf } from '../support/daemons.ts';
 
-const DEADLINE_MS = 20_000;
 /** Well under `shutdownMs` per daemon, and far under what a hang would take. */
 const STOP_MS = 10_000;
 
-interface Daemon {
-  readonly id: string;
-  readonly dir: string;
-  readonly peer: string;
-  readonly http: string;
-  readonly socket: string;
-  child: ManagedProcess;
-  stderr: string[];
-}
-
 describe('a daemon as a process', function () {
   this.timeout(60_000);
-  let root: string;
-  let daemons: Daemon[] = [];
+  let daemons: Daemons;
 
   beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'outrigger-daemon-'));
-    daemons = [];
+    daemons = await Daemons.begin();
   });
 
-  afterEach(async () => {
-    await Promise.all(daemons.map((daemon) => daemon.child.kill()));
-    await rm(root, { recursive: true, force: true });
-  });
-
-  async function launch(daemon: Omit<Daemon, 'child' | 'stderr'>, members: string): Promise<Daemon> {
-    const started: Daemon = { ...daemon, child: undefined as never, stderr: [] };
-    let ready: () => void = () => undefined;
-    const serving = new Promise<void>((done) => {
-      ready = done;
-    });
-    started.child = await ManagedProcess.start({
-      command: process.execPath,
-      args: [
-        ...[
-          resolve('bin/outrigger.mjs'),
-          'run',
-          '--id',
-          daemon.id,
-          '--cluster',
-          'daemons',
-          '--data',
-          daemon.dir,
-        ],
-        ...['--members', members, '--peer-listen', daemon.peer, '--http-listen', daemon.http],
-        ...['--app-socket', daemon.socket, '--json', '--exit-with-parent'],
-      ],
-      env: { ...process.env, XDG_RUNTIME_DIR: join(root, 'run') },
-      stdin: 'held',
-      onLine: (stream, text) => {
-        if (stream === 'stdout') ready();
-        else started.stderr.push(text);
-      },
-    });
-    daemons.push(started);
-    await Promise.race([serving, started.child.exited]);
-    return started;
-  }
-
-  async function cluster(size: number, dir = root): Promise<Daemon[]> {
-    const ports = await pickPorts(size * 2);
-    const plans = Array.from({ length: size }, (_, at) => ({
-      id: `n${at + 1}`,
-      dir: join(dir, `n${at + 1}`),
-      peer: `127.0.0.1:${ports[at * 2]}`,
-      http: `127.0.0.1:${ports[at * 2 + 1]}`,
-      socket: join(root, `s${at + 1}`, 'app.sock'),
-    }));
-    const members = plans.map(({ id, peer }) => `${id}=${peer}`).join(',');
-    const all = await Promise.all(plans.map((plan) => launch(plan, members)));
-    await until('a leader', async () =>
-      (await Promise.all(all.map(status))).some((s) => s?.role === 'LEADER'),
-    );
-    return all;
-  }
-
-  async function status(daemon: Daemon): Promise<NodeStatus | undefined> {
-    try {
-      return (await (await fetch(`http://${daemon.http}/v1/status`)).json()) as NodeStatus;
-    } catch (error) {
-      // Not there yet, or not any more.
-      if (error instanceof Error) return undefined;
-      throw error;
-    }
-  }
-
-  async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + DEADLINE_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) {
-        assert.fail(`${what}: not in time\n${daemons.map((d) => d.stderr.slice(-5).join('\n')).join('\n')}`);
-      }
-      await new Promise((done) => setImmediate(done));
-    }
-  }
-
-  function exitWithin(daemon: Daemon, ms: number): Promise<Exit> {
-    return new Promise((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`${daemon.id} did not end within ${ms} ms`)), ms);
-      daemon.child.exited.then((exit) => {
-        clearTimeout(timer);
-        done(exit);
-      }, fail);
-    });
-  }
+  afterEach(() => daemons.end());
 
   it('all three stop in order when all three are told at once', async () => {
-    const all = await cluster(3);
+    const all = await daemons.cluster(3);
     for (const daemon of all) process.kill(daemon.child.pid, 'SIGTERM');
     const exits = await Promise.all(all.map((daemon) => exitWithin(daemon, STOP_MS)));
     assert.deepEqual(
@@ -137,14 +39,14 @@ describe('a daemon as a process', function () {
   });
 
   it('a leader that is told to stop hands leadership over first', async () => {
-    const all = await cluster(3);
-    const before = await Promise.all(all.map(status));
+    const all = await daemons.cluster(3);
+    const before = await Promise.all(all.map((d) => daemons.status(d)));
     const leader = all[before.findIndex((s) => s?.role === 'LEADER')] as Daemon;
     const others = all.filter((daemon) => daemon !== leader);
     process.kill(leader.child.pid, 'SIGTERM');
     await exitWithin(leader, STOP_MS);
-    await until('a new leader', async () =>
-      (await Promise.all(others.map(status))).some((s) => s?.role === 'LEADER'),
+    await daemons.until('a new leader', async () =>
+      (await Promise.all(others.map((d) => daemons.status(d)))).some((s) => s?.role === 'LEADER'),
     );
     const elections = others.flatMap((daemon) =>
       daemon.stderr.filter((line) => line.includes('TRANSFER_RECEIVED')),
@@ -153,11 +55,11 @@ describe('a daemon as a process', function () {
   });
 
   it('takes the request for a transfer on a follower, and passes it on', async () => {
-    const all = await cluster(3);
-    await until('all know the leader', async () =>
-      (await Promise.all(all.map(status))).every((s) => s?.leader),
+    const all = await daemons.cluster(3);
+    await daemons.until('all know the leader', async () =>
+      (await Promise.all(all.map((d) => daemons.status(d)))).every((s) => s?.leader),
     );
-    const found = await Promise.all(all.map(status));
+    const found = await Promise.all(all.map((d) => daemons.status(d)));
     const follower = all[found.findIndex((s) => s?.role === 'FOLLOWER')] as Daemon;
     const tokens = await readTokenFile(join(follower.dir, 'tokens.json'));
     const response = await fetch(`http://${follower.http}/v1/leader/transfer`, {
@@ -167,45 +69,48 @@ describe('a daemon as a process', function () {
     });
     assert.equal(response.status, 200, await response.clone().text());
     assert.equal(((await response.json()) as { leader: string }).leader, follower.id);
-    assert.equal((await status(follower))?.role, 'LEADER');
+    assert.equal((await daemons.status(follower))?.role, 'LEADER');
   });
 
   it('exits with 4, and no stack, when another daemon has the folder', async () => {
-    const [first] = (await cluster(1)) as [Daemon];
+    const [first] = (await daemons.cluster(1)) as [Daemon];
     const [port] = await pickPorts(1);
-    const second = await launch(
+    const second = await daemons.launch(
       {
         ...first,
         id: 'n1',
         peer: `127.0.0.1:${port}`,
         http: '127.0.0.1:0',
-        socket: join(root, 'x', 'app.sock'),
+        socket: join(daemons.root, 'x', 'app.sock'),
       },
       `n1=127.0.0.1:${port}`,
     );
     assert.equal((await exitWithin(second, STOP_MS)).code, 4);
     assert.equal(second.stderr.filter((line) => line.includes(' at ')).length, 0, second.stderr.join('\n'));
-    assert.equal((await status(first))?.role, 'LEADER', 'the first one was harmed');
+    assert.equal((await daemons.status(first))?.role, 'LEADER', 'the first one was harmed');
   });
 
   it('exits with 3 when its log cannot be read', async () => {
-    const [daemon] = (await cluster(1)) as [Daemon];
+    const [daemon] = (await daemons.cluster(1)) as [Daemon];
     process.kill(daemon.child.pid, 'SIGTERM');
     await exitWithin(daemon, STOP_MS);
     const file = await open(join(daemon.dir, 'log.sqlite'), 'r+');
     await file.write(Buffer.alloc(100, 0xff), 0, 100, 0);
     await file.close();
-    const again = await launch(daemon, `n1=${daemon.peer}`);
+    const again = await daemons.launch(daemon, `n1=${daemon.peer}`);
     assert.equal((await exitWithin(again, STOP_MS)).code, 3);
   });
 
   it('keeps its secrets to its owner, and refuses other Hosts and origins', async () => {
-    const [daemon] = (await cluster(1)) as [Daemon];
+    const [daemon] = (await daemons.cluster(1)) as [Daemon];
     const tokenFile = join(daemon.dir, 'tokens.json');
     assert.equal((await stat(tokenFile)).mode & 0o777, 0o600);
     assert.equal((await stat(daemon.socket)).mode & 0o777, 0o600);
     assert.equal((await stat(join(daemon.socket, '..'))).mode & 0o777, 0o700);
-    assert.equal((await stat(join(root, 'run', 'outrigger', 'daemons', 'n1.json'))).mode & 0o777, 0o600);
+    assert.equal(
+      (await stat(join(daemons.root, 'run', 'outrigger', 'daemons', 'n1.json'))).mode & 0o777,
+      0o600,
+    );
     const tokens = await readTokenFile(tokenFile);
     assert.ok(tokens);
     assert.equal(await answer(daemon, '/v1/status', { host: 'evil.example' }), 403);
@@ -225,7 +130,7 @@ describe('a daemon as a process', function () {
   }
 
   it('serves its app while others send garbage to every socket it has', async () => {
-    const [daemon] = (await cluster(1)) as [Daemon];
+    const [daemon] = (await daemons.cluster(1)) as [Daemon];
     const app = await AppClient.greet(daemon.socket, 'json', {});
     const [peerHost, peerPort] = daemon.peer.split(':') as [string, string];
     const garbage = [
@@ -266,7 +171,7 @@ describe('a daemon as a process', function () {
     });
 
     it('a full disk is an orderly state: NO_SPACE, reads go on, writes come back with space', async () => {
-      const [daemon] = (await cluster(1, disk)) as [Daemon];
+      const [daemon] = (await daemons.cluster(1, { dir: disk })) as [Daemon];
       const app = await AppClient.greet(daemon.socket, 'json', {});
       app.send({ type: 'propose', id: 1, command: Buffer.from('first'), wait: 'COMMITTED' } as never);
       const first = await app.next('proposed');
@@ -289,10 +194,10 @@ describe('a daemon as a process', function () {
       }
       app.send({ type: 'read', id: 5, consistency: 'STALE' } as never);
       assert.ok((await app.next('readReady')).index >= first.index);
-      assert.equal((await status(daemon))?.store.state, 'NO_SPACE');
+      assert.equal((await daemons.status(daemon))?.store.state, 'NO_SPACE');
 
       await unlink(filler);
-      await until('it leads again', async () => (await status(daemon))?.role === 'LEADER');
+      await daemons.until('it leads again', async () => (await daemons.status(daemon))?.role === 'LEADER');
       app.send({ type: 'propose', id: 6, command: Buffer.from('after'), wait: 'COMMITTED' } as never);
       assert.ok((await app.next('proposed', (f) => f.id === 6)).index > first.index);
       await app.close();
@@ -300,14 +205,17 @@ describe('a daemon as a process', function () {
   });
 
   it('a node restarted alone in an idle cluster learns again what is committed', async () => {
-    const all = await cluster(3);
-    const found = await Promise.all(all.map(status));
+    const all = await daemons.cluster(3);
+    const found = await Promise.all(all.map((d) => daemons.status(d)));
     const follower = all[found.findIndex((s) => s?.role === 'FOLLOWER')] as Daemon;
-    await until('it follows', async () => ((await status(follower))?.commitIndex ?? 0) > 0);
-    const committed = (await status(follower))?.commitIndex ?? 0;
+    await daemons.until('it follows', async () => ((await daemons.status(follower))?.commitIndex ?? 0) > 0);
+    const committed = (await daemons.status(follower))?.commitIndex ?? 0;
     await follower.child.kill();
     await mkdir(join(follower.socket, '..'), { recursive: true });
-    const again = await launch(follower, all.map(({ id, peer }) => `${id}=${peer}`).join(','));
-    await until('it knows the commit', async () => ((await status(again))?.commitIndex ?? 0) >= committed);
+    const again = await daemons.launch(follower, membersOf(all));
+    await daemons.until(
+      'it knows the commit',
+      async () => ((await daemons.status(again))?.commitIndex ?? 0) >= committed,
+    );
   });
 });
