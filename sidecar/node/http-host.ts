@@ -75,11 +75,14 @@ export class NodeHttpHost implements HttpHost {
   #store(): NodeStatus['store'] {
     const { node } = this.#parts;
     const { queuedWrites, queuedBytes, oldestWriteMs, commits, lastCommitMs } = node.options.store.stats();
+    const { whole } = node.driver.raft;
+    const { proof } = node.options.stored;
     const full = node.closed?.code === 'NO_SPACE';
+    const unproven = whole || proof.whole ? '' : proof.reason;
     return {
       state: full ? 'NO_SPACE' : 'OK',
-      reason: full ? (node.closed?.message ?? '') : '',
-      whole: node.driver.raft.whole,
+      reason: full ? (node.closed?.message ?? '') : unproven,
+      whole,
       queuedWrites,
       queuedBytes,
       oldestWriteMs,

@@ -5,15 +5,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, open, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
+import type { LogPage } from '../../shared/inspect.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons, exitWithin, membersOf } from '../support/daemons.ts';
+import { guardIndex } from '../unit/store-support.ts';
 
 /** Well under `shutdownMs` per daemon, and far under what a hang would take. */
 const STOP_MS = 10_000;
@@ -203,6 +205,38 @@ describe('a daemon as a process', function () {
       await app.close();
     });
   });
+
+  it('a node that lost the end of its log says so, does not vote, and is repaired by its peers', async () => {
+    const all = await daemons.cluster(3);
+    const leader = (await daemons.leaderOf(all)) as Daemon;
+    const victim = all.find((daemon) => daemon !== leader) as Daemon;
+    const client = await AppClient.greet(leader.socket, 'json');
+    for (let id = 1; id <= 20; id++) {
+      client.send({ type: 'propose', id, command: Buffer.from(`command ${id}`), wait: 'COMMITTED' } as never);
+      await client.next('proposed', (frame) => frame.id === id);
+    }
+    await client.close();
+    const last = (await daemons.status(leader))?.lastIndex ?? 0;
+    await daemons.until('its guard knows', async () => guardIndex(victim.dir) === last);
+    await victim.child.kill();
+    await truncate(join(victim.dir, 'log.sqlite-wal'), 0);
+
+    const again = await daemons.launch(victim, membersOf(all));
+    await daemons.until('it is whole', async () => (await daemons.status(again))?.store.whole === true);
+    assert.ok(
+      again.stderr.some((line) => line.includes('does not vote yet')),
+      again.stderr.join('\n'),
+    );
+    assert.equal((await daemons.status(again))?.lastIndex, last);
+    assert.equal(await lastHash(again), await lastHash(leader));
+  });
+
+  async function lastHash(daemon: Daemon): Promise<string> {
+    const tokens = await readTokenFile(join(daemon.dir, 'tokens.json'));
+    const headers = { authorization: `Bearer ${tokens?.view}` };
+    const page = (await (await fetch(`http://${daemon.http}/v1/log`, { headers })).json()) as LogPage;
+    return page.entries.at(-1)?.hash ?? 'the log is empty';
+  }
 
   it('a node restarted alone in an idle cluster learns again what is committed', async () => {
     const all = await daemons.cluster(3);

@@ -27,7 +27,7 @@ import { LogWriter } from '../../sidecar/store/log-writer.ts';
 import { newIncarnation, PRAGMAS, type Pragma, prepareDatabase } from '../../sidecar/store/schema.ts';
 import { SqliteDriver } from '../../sidecar/store/sqlite-driver.ts';
 import { SqliteStore } from '../../sidecar/store/sqlite-store.ts';
-import { batch, Driven, everything, plain, TEMPORARY } from './store-support.ts';
+import { batch, Driven, everything, guardIndex, plain, TEMPORARY } from './store-support.ts';
 
 describe('store on SQLite', () => {
   let root: string;
@@ -73,13 +73,7 @@ describe('store on SQLite', () => {
 
   /** The guard file follows the commits a moment later: waits until it says `index`. */
   const guardReaches = async (index: number): Promise<void> => {
-    for (;;) {
-      const guard = new GuardFile(folder, assert.ifError);
-      const reached = guard.found?.index;
-      guard.close();
-      if (reached === index) return;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    while (guardIndex(folder) !== index) await new Promise((resolve) => setImmediate(resolve));
   };
 
   const notWhole = ({ proof }: StoredState, mustReach: number, reason: RegExp): void => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { type ChainHash, type Entry, EntryKind, ZERO_HASH } from '../../shared/entry.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import type { LogWrite, Store, StoredState, StoreError } from '../../sidecar/store/contract.ts';
+import { GuardFile } from '../../sidecar/store/guard.ts';
 
 /** Memory where there is some: hundreds of logs are opened here, and none of these cases is about the disk. */
 export const TEMPORARY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -81,4 +82,14 @@ export async function everything(store: Store, last: number, pageBytes = 1 << 20
   const found: Entry[] = [];
   while (found.length < last) found.push(...(await store.read(found.length + 1, last, pageBytes)));
   return found;
+}
+
+/** The watermark in the guard file of a data folder, as it is now. */
+export function guardIndex(folder: string): number {
+  const guard = new GuardFile(folder, (error) => {
+    throw error;
+  });
+  const index = guard.found?.index ?? 0;
+  guard.close();
+  return index;
 }
