@@ -64,7 +64,10 @@ export interface Heartbeat extends RaftHeader {
   readonly type: 'Heartbeat';
   /** min(leader's commit, receiver's match): always safe to take over. */
   readonly commit: number;
+  /** 0: news that wants no reply. */
   readonly round: number;
+  /** The leader's own disk has its log up to here; 0 when it does not say. See raft/quorum-of-two.ts. */
+  readonly durable: number;
 }
 
 export interface HeartbeatReply extends RaftHeader {

@@ -20,9 +20,18 @@ export class CommitNews {
     this.#awaited.set(follower, index);
   }
 
+  /** Followers whose clients wait for an index up to `durable`, and that are told now. */
+  takeAwaitedUpTo(durable: number): string[] {
+    if (this.#awaited.size === 0) return [];
+    const followers: string[] = [];
+    for (const [follower, index] of this.#awaited) if (index <= durable) followers.push(follower);
+    for (const follower of followers) this.#awaited.delete(follower);
+    return followers;
+  }
+
   /** True when `message` is news that can wait; it is held then. */
   holds(message: RaftMessage): boolean {
-    if (message.type !== 'Heartbeat' || message.round !== 0) {
+    if (message.type !== 'Heartbeat' || message.round !== 0 || message.durable !== 0) {
       // Appends and heartbeats carry the commit index themselves.
       if (this.#held.size > 0) this.#held.delete(message.to);
       return false;

@@ -11,6 +11,7 @@ import { LIMITS } from '../../shared/limits.ts';
 import type { Command, RaftMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import type { Transport } from '../peers/contract.ts';
+import { majority } from '../raft/quorum.ts';
 import { Raft } from '../raft/raft.ts';
 import type { Clock, Effect, Input, PersistEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { Store, StoredState } from '../store/contract.ts';
@@ -48,6 +49,8 @@ export class RaftDriver {
   #applied = 0;
   readonly #news = new CommitNews();
   #committedBefore = 0;
+  /** Are a leader and one follower a quorum? */
+  readonly #noteHelps: boolean;
 
   constructor(
     config: RaftConfig,
@@ -58,6 +61,7 @@ export class RaftDriver {
     this.#transport = parts.transport;
     this.#listener = parts.listener;
     this.#tickMs = tickMs(config.heartbeatMs);
+    this.#noteHelps = majority(config.membership.voters.length) <= 2;
     const start = {
       hardState: stored.hardState,
       runs: stored.runs,
@@ -104,6 +108,13 @@ export class RaftDriver {
 
   durable(sequence: number): void {
     this.step({ type: 'durable', sequence });
+    if (this.#noteHelps) this.#tellDurable();
+  }
+
+  /** Our disk has what clients of a follower wait for: with its own disk it can see the commit by itself. */
+  #tellDurable(): void {
+    for (const to of this.#news.takeAwaitedUpTo(this.raft.durableIndex))
+      this.step({ type: 'tellDurable', to });
   }
 
   read(ref: number): void {

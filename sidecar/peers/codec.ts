@@ -264,6 +264,7 @@ function readHeartbeat(head: Head, body: Body<Heartbeat>): Heartbeat {
     ...head,
     commit: safe(body.commit, 'commit'),
     round: safe(body.round, 'round'),
+    durable: safe(body.durable, 'durable'),
   };
 }
 

@@ -56,7 +56,7 @@ function describeBody(m: RaftMessage): string {
       return `AppendReply term=${m.term} ${answer} round=${m.round}`;
     }
     case 'Heartbeat':
-      return `Heartbeat term=${m.term} commit=${m.commit} round=${m.round}`;
+      return `Heartbeat term=${m.term} commit=${m.commit} round=${m.round}${m.durable === 0 ? '' : ` durable=${m.durable}`}`;
     case 'HeartbeatReply':
       return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}`;
     case 'TimeoutNow':

@@ -6,6 +6,7 @@
  */
 import type { Append, AppendReply, Heartbeat } from '../../shared/messages.ts';
 import { campaign } from './election.ts';
+import { commitWithLeader } from './quorum-of-two.ts';
 import { checkWhole } from './recovery.ts';
 import type { RaftState } from './state.ts';
 
@@ -75,6 +76,10 @@ export function receiveHeartbeat(s: RaftState, m: Heartbeat): void {
   heardLeader(s, m.from);
   // Its commit is capped by what we acknowledged. More than we know to match: our acknowledgement was of another life.
   if (m.commit <= s.matched) s.advanceCommit(m.commit);
+  if (m.durable > s.leaderDurable) {
+    s.leaderDurable = m.durable;
+    commitWithLeader(s);
+  }
   checkWhole(s);
   if (m.round === 0) return;
   s.sendAfterHardState({

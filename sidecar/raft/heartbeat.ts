@@ -11,7 +11,16 @@ export function tellCommit(s: RaftState, p: Progress): void {
   const commit = Math.min(s.commit, p.match);
   if (commit <= p.commitSent) return;
   p.commitSent = commit;
-  s.send({ type: 'Heartbeat', group: s.config.group, from: s.id, to: p.id, term: s.term, commit, round: 0 });
+  s.send({
+    type: 'Heartbeat',
+    group: s.config.group,
+    from: s.id,
+    to: p.id,
+    term: s.term,
+    commit,
+    round: 0,
+    durable: 0,
+  });
 }
 
 /** A heartbeat to everyone, which is also a new confirmation round. */
@@ -28,6 +37,7 @@ export function broadcastHeartbeat(s: RaftState): void {
       term: s.term,
       commit,
       round: s.round,
+      durable: 0,
     });
   }
 }

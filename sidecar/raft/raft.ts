@@ -15,6 +15,7 @@ import {
 } from './leader.ts';
 import type { RaftLog } from './log.ts';
 import type { Progress } from './progress.ts';
+import { commitWithLeader, tellDurable } from './quorum-of-two.ts';
 import { receiveRead } from './reads.ts';
 import { checkWhole } from './recovery.ts';
 import { RaftState } from './state.ts';
@@ -108,6 +109,8 @@ function handle(s: RaftState, input: Input): void {
     case 'applied':
       s.applied = input.index;
       return;
+    case 'tellDurable':
+      return tellDurable(s, input.to);
     case 'transfer':
       return startTransfer(s, input.to);
     case 'campaign':
@@ -173,6 +176,7 @@ function diskDone(s: RaftState, sequence: number): void {
   if (done > 0) s.writes.splice(0, done);
   for (const message of s.outbox.release(sequence, s.term)) deliver(s, message);
   if (s.role === 'LEADER') commitByCounting(s);
+  else commitWithLeader(s);
   checkWhole(s);
   s.log.trim(s.config.tailBytes, Math.min(s.durable, s.commit));
 }

@@ -31,7 +31,9 @@ export function startQueuedReads(s: RaftState): void {
   if (s.queuedReads.length === 0 || s.reads.length > 0) return;
   if (s.log.termAt(s.commit) !== s.term) return;
   const round = s.round + 1;
-  for (const ref of s.queuedReads) s.reads.push({ ref, index: s.commit, round });
+  // A follower may have committed, and answered, what we said is on our disk.
+  const index = Math.max(s.commit, s.toldDurable);
+  for (const ref of s.queuedReads) s.reads.push({ ref, index, round });
   s.queuedReads = [];
   broadcastHeartbeat(s);
   confirmReads(s);

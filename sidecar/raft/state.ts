@@ -52,6 +52,8 @@ export class RaftState {
   applied = 0;
   /** Highest index at which our log is known to equal the current leader's. */
   matched = 0;
+  /** Followers: how far the leader of this term said that its own disk is. */
+  leaderDurable = 0;
   /** Set while the disk's past is not proven (recovery.ts): no vote, no campaign. */
   unproven: { readonly mustReach: number; readonly termAtStart: number } | undefined;
 
@@ -71,6 +73,8 @@ export class RaftState {
   readonly progress = new Map<string, Progress>();
   /** Bytes of our entries that are not committed. */
   uncommittedBytes = 0;
+  /** What followers may have committed before we know of it: the highest index our disk was said to have. */
+  toldDurable = 0;
   /** Number of the last leadership confirmation round begun; each heartbeat broadcast begins one. */
   round = 0;
   /** Reads whose round has begun, oldest first. */
@@ -135,6 +139,7 @@ export class RaftState {
     this.term = term;
     this.vote = '';
     this.matched = 0;
+    this.leaderDurable = 0;
     this.hardStateChanged = true;
   }
 
@@ -173,6 +178,7 @@ export class RaftState {
     this.queuedReads = [];
     this.transfer = undefined;
     this.uncommittedBytes = 0;
+    this.toldDurable = 0;
     this.progress.clear();
   }
 

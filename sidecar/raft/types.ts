@@ -88,6 +88,8 @@ export type Input =
   | { readonly type: 'read'; readonly ref: number }
   /** The app has applied through this index (told to the leader for the lags). */
   | { readonly type: 'applied'; readonly index: number }
+  /** Clients of that follower wait for what is on our disk: say so, if that lets it commit by itself (quorum-of-two.ts). */
+  | { readonly type: 'tellDurable'; readonly to: string }
   /** Hand leadership over; '' lets the core choose. */
   | { readonly type: 'transfer'; readonly to: string }
   /** Campaign now (tests, and the first node of a new cluster). */

@@ -75,4 +75,18 @@ export const MUTANTS = [
     find: "this.#refuse(ticket, code, 'the leader did not say whether it took the command');",
     replace: 'this.#waiting.push(ticket);',
   },
+  {
+    name: 'read-untold',
+    title: 'reads do not wait for what followers may have committed before the leader knows',
+    file: 'sidecar/raft/reads.ts',
+    find: 'const index = Math.max(s.commit, s.toldDurable);',
+    replace: 'const index = s.commit;',
+  },
+  {
+    name: 'follower-commits-old-terms',
+    title: 'a follower commits entries of earlier terms with the leader’s word',
+    file: 'sidecar/raft/quorum-of-two.ts',
+    find: "s.role === 'LEADER' || s.log.termAt(index) !== s.term",
+    replace: "s.role === 'LEADER'",
+  },
 ];

@@ -72,7 +72,11 @@ export class SimNode {
     const listener = {
       written: (batch: PersistEffect) => world.checker.written(id, batch),
       synced: (batch: PersistEffect) => world.checker.synced(id, batch),
-      durable: (sequence: number) => this.#whenRunning(() => this.#step({ type: 'durable', sequence })),
+      durable: (sequence: number) =>
+        this.#whenRunning(() => {
+          this.#step({ type: 'durable', sequence });
+          this.#tellDurable();
+        }),
     };
     this.disk = new SimDisk(
       world.schedule,
@@ -251,6 +255,17 @@ export class SimNode {
       this.#execute(life, effect);
     }
     return effects;
+  }
+
+  /** The leader's disk is farther: sometimes it says so, as the daemon does to a follower whose clients wait. */
+  #tellDurable(): void {
+    const core = this.#life?.core;
+    if (core?.role !== 'LEADER') return;
+    for (const { id } of core.progress()) {
+      if (this.#random.chance(0.5)) continue;
+      this.#world.trace.count('leader told of its disk');
+      this.#step({ type: 'tellDurable', to: id });
+    }
   }
 
   #crashesBefore(effect: Effect): boolean {

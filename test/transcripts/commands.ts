@@ -122,6 +122,11 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const node = cluster.node(nodeId(args.word()));
     cluster.step(node, { type: 'read', ref: toNumber(args.word().replace(/^r/, '')) });
   },
+  /** The leader tells a follower how far its own disk is. */
+  tell: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    cluster.step(node, { type: 'tellDurable', to: nodeId(args.word()) });
+  },
   transfer: (cluster, args) => {
     const node = cluster.node(nodeId(args.word()));
     const to = args.words.shift();

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { MUTANTS } from '../mutants/mutants.mjs';
 
 describe('mutants', () => {
-  it('are the ten of the plan, each with a name of its own', () => {
-    assert.equal(MUTANTS.length, 10);
-    assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, 10);
+  it('are at least ten, each with a name of its own', () => {
+    assert.ok(MUTANTS.length >= 10);
+    assert.equal(new Set(MUTANTS.map(({ name }) => name)).size, MUTANTS.length);
   });
 
   for (const { name, file, find, replace } of MUTANTS) {

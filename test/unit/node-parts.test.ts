@@ -5,7 +5,7 @@ import { CommitNews } from '../../sidecar/node/commit-news.ts';
 import { RecentResults } from '../../sidecar/node/results.ts';
 
 function news(to: string, commit: number, round = 0): Heartbeat {
-  return { type: 'Heartbeat', group: '', from: 'n1', to, term: 3, commit, round };
+  return { type: 'Heartbeat', group: '', from: 'n1', to, term: 3, commit, round, durable: 0 };
 }
 
 describe('commit news', () => {

@@ -231,7 +231,7 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     makeAppend(from, to, makeEntries(10, 3), { ...raft, commit: 9, round: 4, lastHash: HASH }),
     makeAppend(from, to, [], { ...raft, prevIndex: 5, commit: 5 }),
     { type: 'AppendReply', ...raft, ok: true, index: 12, hintIndex: 3, hintTerm: 2, round: 4, applied: 11 },
-    { type: 'Heartbeat', ...raft, commit: 12, round: 5 },
+    { type: 'Heartbeat', ...raft, commit: 12, round: 5, durable: 13 },
     { type: 'HeartbeatReply', ...raft, round: 5, commit: 11, applied: 10 },
     { type: 'TimeoutNow', ...raft },
     { type: 'SnapshotChunk', ...raft, lastIndex: 8, lastTerm: 2, offset: 2 ** 33, data: command, done: true },
