@@ -92,6 +92,7 @@ export class NodeAppHost implements AppHost {
           deadline: performance.now() + request.timeoutMs,
           done,
         });
+        this.#node.options.listener.committed();
         this.#node.wake();
     }
   }

@@ -256,7 +256,8 @@ export class Node implements RoutingPort {
       this.#waitingForCommit = this.#waitingForCommit.filter((waiter) => waiter.index > now);
       for (const waiter of ready) waiter.done();
     }
-    this.options.listener.committed();
+    // Where no client waits, the app gets what was committed a moment later, in one batch.
+    if (this.proposals.pending + this.reads.pending > 0) this.options.listener.committed();
     // What was surely lost waits to be forwarded again.
     this.wake();
   }
@@ -322,6 +323,7 @@ export class Node implements RoutingPort {
     }
     this.driver.appliedIs(this.app.applied);
     this.options.listener.pressure(this.#pressure());
+    this.options.listener.committed();
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
     if (raft.role === 'LEADER' && this.options.store.stats().oldestWriteMs > stuckMs) {
       this.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
