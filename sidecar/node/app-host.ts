@@ -3,7 +3,6 @@
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
-import { LIMITS } from '../../shared/limits.ts';
 import type {
   AppHost,
   AppliedResult,
@@ -156,6 +155,3 @@ function delivery(entries: readonly Entry[]): Delivery | undefined {
     : entries.filter((e) => e.kind === EntryKind.COMMAND);
   return { through: last.index, hash: last.hash, entries: commands };
 }
-
-/** Requests without a timeout of their own wait so long. */
-export const DEFAULT_TIMEOUT_MS = LIMITS.requestMs;

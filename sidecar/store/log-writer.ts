@@ -3,8 +3,8 @@
  *
  *   1. before entries are truncated: the guard gets the lower watermark, and is synced;
  *   2. SQLite commits (one fsync of its WAL);
- *   3. the guard gets the new watermark, and is synced when term or vote changed.
- * So the guard never promises what SQLite does not hold, and whatever `commit` has settled is in both.
+ *   3. the guard notes the new watermark, to be written a moment later; a changed term or vote is written and synced now.
+ * So the guard never promises what SQLite does not hold, and term and vote are in both when `commit` settles.
  *
  * MUST: leave `durable` as it was when a commit throws.
  * MUST NOT: run two commits, or a commit and a read, at once (the store's FIFO sees to it); retry.
