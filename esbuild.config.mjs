@@ -1,14 +1,16 @@
 /**
- * Builds everything into dist/: the `outrigger` command, and the tests (bundled, so that they run on the
- * oldest Node we support and so that `--mutant` can plant a bug in a test build).
+ * Builds everything into dist/: the `outrigger` command, the tests (bundled, so that they run on the oldest Node we support
+ * and so that `--mutant` can plant a bug in a test build), the VS Code extension as a folder ready to load or to pack
+ * (dist/extension), and the web UI (dist/webview), which is also the sidecar's page.
  *
  *   node esbuild.config.mjs            build
  *   node esbuild.config.mjs --watch    build, then again at each change
  *   node esbuild.config.mjs --only=store --out=dist/x    only the entry points whose path contains `store`
  *   node esbuild.config.mjs --mutant=NAME --out=DIR    a test build with one deliberate bug (test/mutants/)
  */
-import { readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, context } from 'esbuild';
 import { mutantPlugin } from './test/mutants/plugin.mjs';
@@ -22,33 +24,99 @@ const { values } = parseArgs({
   },
 });
 
-const PROGRAMS = /^test\/(bench|simulation|transcripts|processes)\/main\.ts$/;
+const PROGRAMS =
+  /^test\/(bench|simulation|transcripts|processes|workbench)\/main\.ts$|^test\/inspector-bench\/main\.ts$/;
 const testEntries = readdirSync('test', { recursive: true })
   .map((file) => `test/${file.replaceAll('\\', '/')}`)
   .filter((file) => file.endsWith('.test.ts') || PROGRAMS.test(file));
 
-/** @type {import('esbuild').BuildOptions} */
-const options = {
-  entryPoints: ['sidecar/cli/main.ts', ...testEntries]
-    .filter((file) => file.includes(values.only))
-    .map((file) => ({ in: file, out: file === 'sidecar/cli/main.ts' ? 'sidecar/main' : file.slice(0, -3) })),
+/** The entry points that exist and were asked for: source → name in the output folder. */
+function entries(named) {
+  return Object.entries(named)
+    .filter(([file]) => file.includes(values.only) && existsSync(file))
+    .map(([file, out]) => ({ in: file, out }));
+}
+
+const common = { bundle: true, splitting: false, sourcemap: 'linked', logLevel: 'warning' };
+
+/** @type {import('esbuild').BuildOptions} The command and the tests; packages stay in node_modules. */
+const programs = {
+  ...common,
+  entryPoints: entries({
+    'sidecar/cli/main.ts': 'sidecar/main',
+    ...Object.fromEntries(testEntries.map((file) => [file, file.slice(0, -3)])),
+  }),
   outdir: values.out,
   outExtension: { '.js': '.mjs' },
-  bundle: true,
-  splitting: false,
   platform: 'node',
   format: 'esm',
   target: 'node20.19',
   packages: 'external',
-  sourcemap: 'linked',
   loader: { '.proto': 'text' },
-  logLevel: 'warning',
   plugins: values.mutant === undefined ? [] : [mutantPlugin(values.mutant)],
 };
 
+/** @type {import('esbuild').BuildOptions} Complete in themselves: nothing is installed beside an extension. */
+const extension = {
+  ...common,
+  entryPoints: entries({
+    'extension/main.ts': 'main',
+    'extension/aggregator/worker.ts': 'aggregator/worker',
+    'extension/aggregator/stdio.ts': 'aggregator/stdio',
+  }),
+  outdir: join(values.out, 'extension'),
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  external: ['vscode'],
+  // Without it the CommonJS builds of some packages are taken, which cannot be trimmed.
+  mainFields: ['module', 'main'],
+  minify: true,
+  sourcemap: 'linked',
+};
+
+/** @type {import('esbuild').BuildOptions} */
+const webview = {
+  ...common,
+  entryPoints: entries({ 'extension/webview/main.ts': 'panel' }),
+  outdir: join(values.out, 'webview'),
+  platform: 'browser',
+  format: 'iife',
+  target: ['chrome120', 'firefox120', 'safari17'],
+  minify: true,
+};
+
+/** What an extension folder holds besides code, and the page's HTML. */
+async function copyFiles() {
+  const folder = join(values.out, 'extension');
+  if (extension.entryPoints.length > 0) {
+    await mkdir(folder, { recursive: true });
+    for (const name of [
+      'package.json',
+      'package.nls.json',
+      'media',
+      'l10n',
+      'schemas',
+      'language',
+      'README.md',
+    ]) {
+      if (existsSync(join('extension', name)))
+        await cp(join('extension', name), join(folder, name), { recursive: true });
+    }
+  }
+  if (webview.entryPoints.length > 0) {
+    await cp('extension/webview/index.html', join(values.out, 'webview', 'index.html'));
+    if (extension.entryPoints.length > 0) {
+      await cp(join(values.out, 'webview'), join(folder, 'webview'), { recursive: true });
+    }
+  }
+}
+
+const builds = [programs, extension, webview].filter((options) => options.entryPoints.length > 0);
 if (values.watch) {
-  await (await context(options)).watch();
+  for (const options of builds) await (await context(options)).watch();
 } else {
   await rm(values.out, { recursive: true, force: true });
-  await build(options);
+  await Promise.all(builds.map((options) => build(options)));
+  await copyFiles();
 }

@@ -30,6 +30,29 @@ export interface ProgressStatus {
   /** Since its last reply; null when it never replied in this term. */
   readonly lastContactMs: number | null;
   readonly appliedIndex: number;
+  /** What it said it has committed. */
+  readonly commitIndex: number;
+  /** Why it is behind, as the leader sees it; NONE when it is not. */
+  readonly behind: BehindReason;
+}
+
+/**
+ * NO_CONTACT: it does not answer. PROBING: its log does not fit ours, the place where it does is being looked for.
+ * SNAPSHOT: it needs a snapshot. FETCHING: what it needs is being read from our disk. WINDOW_FULL: as much as allowed is
+ * on its way and not yet durable there. CATCHING_UP: it answers, and gets more. */
+export type BehindReason =
+  | 'NONE'
+  | 'NO_CONTACT'
+  | 'PROBING'
+  | 'SNAPSHOT'
+  | 'FETCHING'
+  | 'WINDOW_FULL'
+  | 'CATCHING_UP';
+
+/** How far one thing trails another: in entries, and for how long the first missing one has been missing (ms). */
+export interface Lag {
+  readonly entries: number;
+  readonly ms: number;
 }
 
 export interface AppStatus {
@@ -78,7 +101,40 @@ export interface NodeStatus {
   readonly sessions: { readonly open: number };
   readonly store: StoreStatus;
   readonly uptimeMs: number;
+  /** Names this run of the process; events are numbered within it (events.ts). */
+  readonly generation: string;
+  /** Wall clock of the node when it answered, ms since the epoch. */
+  readonly now: number;
+  readonly timing: {
+    readonly electionMinMs: number;
+    readonly electionMaxMs: number;
+    readonly heartbeatMs: number;
+  };
+  /** Follower: since it last heard the leader; null while it knows none, or leads. */
+  readonly leaderContactMs: number | null;
+  /** Committed here and not yet applied by the local app. */
+  readonly applyLag: Lag;
+  /** May faults be injected (`--control`)? */
+  readonly control: boolean;
 }
+
+/** When one node saw an entry pass each stage: wall clock of that node, ms with fractions; absent where it did not, or forgot. */
+export interface StageTimes {
+  /** A client handed it to this node. */
+  readonly proposed?: number;
+  /** In the log in memory, on its way to the disk (and, on the leader, to the followers). */
+  readonly appended?: number;
+  /** On this node's disk. */
+  readonly durable?: number;
+  /** Known here to be committed. */
+  readonly committed?: number;
+  /** Handed to the local app. */
+  readonly delivered?: number;
+  /** The local app said it is applied. */
+  readonly applied?: number;
+}
+
+export const STAGES = ['proposed', 'appended', 'durable', 'committed', 'delivered', 'applied'] as const;
 
 export interface LogEntryView {
   readonly index: number;
@@ -93,6 +149,8 @@ export interface LogEntryView {
   readonly hash: string;
   /** Base64. */
   readonly command: string;
+  /** With `?stages=true`, for recent entries. */
+  readonly stages?: StageTimes;
 }
 
 export interface LogPage {

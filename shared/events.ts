@@ -1,0 +1,133 @@
+/**
+ * What a node remembers of what happened to it: the events of `/v1/events` (PROTOCOL §3).
+ *
+ * MUST: be plain data, complete in itself (a reader needs no other event to understand one), and stable in its words,
+ * since tests, dashboards and the explain rules match on them. New kinds and causes may be added; readers skip what they
+ * do not know.
+ * MUST NOT: carry payloads.
+ */
+import type { Cause } from './causes.ts';
+import type { Role } from './entry.ts';
+
+export const EVENT_KINDS = [
+  /** The process read its disk and takes part. `index`: end of its log; cause STARTED. */
+  'STARTED',
+  /** It stops by itself. cause SHUTTING_DOWN or FAULT; `reason`. */
+  'STOPPING',
+  /** Role, term or leader changed. `role`, `leader` ('' unknown), `was` (role before), `ms`: silence of the leader before it. */
+  'ROLE',
+  /** We answered a request for our vote. `peer`, `granted`, `preVote`; cause GRANTED or why not. `term`: the one asked for. */
+  'VOTE_GIVEN',
+  /** A voter answered us. `peer`, `granted`, `preVote`; cause GRANTED or why not. */
+  'VOTE_RECEIVED',
+  /** Leader only: `peer` did not answer for an election timeout. `ms`: for how long. cause NO_REPLY. */
+  'CONTACT_LOST',
+  /** Leader only: `peer` answers again. `ms`: how long it was silent. cause REPLIED. */
+  'CONTACT_REGAINED',
+  /** An append did not fit. On the leader: `peer` refused ours; on a follower: we refused that of `peer`. `index`: the entry before it; `through`: the hint. */
+  'APPEND_REJECTED',
+  /** Entries `index`…`through` of ours (of term `oldTerm`) were dropped, since the leader has others. `peer`: that leader. cause CONFLICT. */
+  'TRUNCATED',
+  /** The commit index moved to `index` by `entries`. At most four a second: one tells of all since the one before. cause QUORUM or LEADER_SAID. */
+  'COMMIT',
+  /** The link to `peer` is up, or down with `reason`. cause CONNECTED / REFUSED / LOST … */
+  'PEER_UP',
+  'PEER_DOWN',
+  /** The local app's state: `state` ABSENT, CONNECTED, LAGGING, STALLED; `reason`; `index`: what it has applied. cause = APP_ and the state. */
+  'APP',
+  /** A write of the log took `ms` (or waits for that long already: cause WAITING). cause SLOW_WRITE, WAITING. At most one a second. */
+  'DISK_SLOW',
+  /** The disk writes in time again. cause WROTE. */
+  'DISK_OK',
+  /** The disk is full / has space again. cause NO_SPACE / SPACE. */
+  'DISK_FULL',
+  'DISK_SPACE',
+  /** The process did not run for `ms`. cause PAUSED (it used no CPU meanwhile: stopped, swapped or starved) or BUSY. */
+  'LOOP_SLOW',
+  /** Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED. */
+  'TRANSFER_STARTED',
+  /** Leader: gave the transfer to `peer` up. cause TRANSFER_FAILED; `reason`. */
+  'TRANSFER_FAILED',
+  /** The log is proven whole again: the node votes. cause REPAIRED. */
+  'WHOLE',
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
+/** Causes of events that are not causes of a role change (those are in causes.ts). */
+export const EVENT_CAUSES = [
+  'FAULT',
+  'GRANTED',
+  /** Refused votes: the request is of an older term; we voted for another; its log is behind; we hear a leader; our log is unproven; it is no voter. */
+  'OLD_TERM',
+  'ALREADY_VOTED',
+  'LOG_BEHIND',
+  'LEADER_ALIVE',
+  'LOG_UNPROVEN',
+  'NOT_A_VOTER',
+  'NO_REPLY',
+  'REPLIED',
+  'REFUSED',
+  'CONFLICT',
+  'GAP',
+  'QUORUM',
+  'LEADER_SAID',
+  'CONNECTED',
+  'LOST',
+  'APP_ABSENT',
+  'APP_CONNECTED',
+  'APP_LAGGING',
+  'APP_STALLED',
+  'SLOW_WRITE',
+  'WAITING',
+  'WROTE',
+  'NO_SPACE',
+  'SPACE',
+  'PAUSED',
+  'BUSY',
+  'TRANSFER_ASKED',
+  'TRANSFER_FAILED',
+  'REPAIRED',
+] as const;
+export type EventCause = Cause | (typeof EVENT_CAUSES)[number];
+
+export interface RaftEvent {
+  /** 1, 2, 3, … within one generation (one run of the process). */
+  readonly seq: number;
+  /** Wall clock of that node, ms since the epoch. Clocks of nodes differ: never an order between nodes. */
+  readonly at: number;
+  readonly kind: EventKind;
+  readonly term: number;
+  readonly cause: EventCause;
+  readonly peer?: string;
+  readonly role?: Role;
+  readonly was?: Role;
+  readonly leader?: string;
+  readonly granted?: boolean;
+  readonly preVote?: boolean;
+  readonly index?: number;
+  readonly through?: number;
+  readonly oldTerm?: number;
+  readonly entries?: number;
+  readonly ms?: number;
+  readonly state?: string;
+  readonly reason?: string;
+}
+
+/** An event and whose it is: what views and the explain rules work on. `(node, generation, seq)` names it for good. */
+export interface NodeEvent extends RaftEvent {
+  readonly node: string;
+  /** Of the process that recorded it; see `EVENT_HEADERS`. */
+  readonly generation: string;
+}
+
+/**
+ * Headers of the answer of `/v1/events`. The stream's `id:` lines are `GENERATION-SEQ`; `since` and `Last-Event-ID` take
+ * that form or a bare SEQ, and the stream begins with the next one. An id of another generation begins at the oldest
+ * event kept. A gap shows as `first` > the next one asked for.
+ */
+export const EVENT_HEADERS = {
+  generation: 'Outrigger-Generation',
+  /** Sequence of the oldest event kept, and of the newest (0: none yet). */
+  first: 'Outrigger-Events-First',
+  last: 'Outrigger-Events-Last',
+} as const;
