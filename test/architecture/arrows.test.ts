@@ -42,9 +42,9 @@ const OWNED_PACKAGES: Readonly<Record<string, string>> = {
   'prom-client': 'sidecar/record',
   commander: 'sidecar/cli',
   vscode: 'extension',
-  'vscode-languageclient/node.js': 'extension/client',
+  'vscode-languageclient/node': 'extension/client',
   'vscode-languageserver': 'extension/aggregator',
-  'vscode-languageserver/node.js': 'extension/aggregator',
+  'vscode-languageserver/node': 'extension/aggregator',
   lit: 'extension/webview',
   uplot: 'extension/webview',
 };

@@ -23,6 +23,7 @@ import type { LoadLine, LoadPlan } from './protocol.ts';
 import { cellTable, cpuText, machine, ratioText } from './report.ts';
 import { restart, restartText } from './restart.ts';
 import type { System } from './system.ts';
+import { watched, watchedText } from './watched.ts';
 
 /** The checkout: this program is dist…/test/bench/main.mjs. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -73,6 +74,7 @@ async function runBench(args: readonly string[]): Promise<number> {
   const place = new Workplace(resolve(options.dir ?? join(ROOT, 'node_modules/.cache/outrigger-bench')));
   try {
     if (options.restart) return await runRestart(place, options, bin);
+    if (options.watched) return await runWatched(place, options, bin);
     if (options.profile) return await runProfile(place, options, bin);
     return await runTable(place, options, bin);
   } catch (error) {
@@ -190,6 +192,24 @@ async function runRestart(place: Workplace, options: BenchOptions, bin: string):
       : `${machine()}\n\n${restartText(figures)}`,
   );
   return figures.met ? 0 : 1;
+}
+
+async function runWatched(place: Workplace, options: BenchOptions, bin: string): Promise<number> {
+  const cluster = new OutriggerSystem(place, { nodes: options.nodes, bin });
+  await cluster.start();
+  await preheat(place, cluster, options);
+  const all = [];
+  for (const clients of options.clients) {
+    const shape = { ...shapeOf(options), clients };
+    all.push(await watched(place, cluster, shape, options.rounds, options.nodes, bin));
+  }
+  await cluster.stop();
+  console.log(
+    options.json
+      ? JSON.stringify({ machine: machine(), watched: all }, null, 2)
+      : `${machine()}\n\n${all.map(watchedText).join('\n')}`,
+  );
+  return all.every((one) => one.met) ? 0 : 1;
 }
 
 function fail(error: unknown, code: number): number {

@@ -16,6 +16,7 @@ export const USAGE = `npm run bench -- [options]
   --ceiling             also against processes that only answer: the load generator's own limit
   --only-others         leave Outrigger out (to measure the others alone)
   --profile             CPU profiles of the sidecars: the functions with the most self time
+  --watched             what an editor that watches costs: --rounds pairs of turns
   --restart             a log of many entries, then a restart: time to serving, memory
   --restart-entries N   default 1000000
   --dir DIR             where data goes (default: a folder on the disk of this checkout)
@@ -36,6 +37,7 @@ export interface BenchOptions {
   readonly ceiling: boolean;
   readonly onlyOthers: boolean;
   readonly profile: boolean;
+  readonly watched: boolean;
   readonly restart: boolean;
   readonly restartEntries: number;
   readonly dir: string | undefined;
@@ -70,6 +72,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
     ceiling: values.ceiling,
     onlyOthers: values['only-others'],
     profile: values.profile,
+    watched: values.watched,
     restart: values.restart,
     restartEntries: number('--restart-entries', values['restart-entries'], 1, 100_000_000),
     dir: values.dir,
@@ -97,6 +100,7 @@ function parse(args: readonly string[]) {
         ceiling: { type: 'boolean', default: false },
         'only-others': { type: 'boolean', default: false },
         profile: { type: 'boolean', default: false },
+        watched: { type: 'boolean', default: false },
         restart: { type: 'boolean', default: false },
         'restart-entries': { type: 'string', default: '1000000' },
         dir: { type: 'string' },
