@@ -5,6 +5,9 @@
  * committed, applied), and of each state that is not healthy why.
  */
 import type { Lag, NodeStatus, TermsView } from './inspect.ts';
+import { lagsOf } from './view/lags.ts';
+import { isAnswering, whoLeads } from './view/leadership.ts';
+import { clusterProblems, nodeProblems, type Situation } from './view/problems.ts';
 
 /**
  * CONNECTING: first try. CONNECTED: answers. SILENT: the connection stands and nothing is answered (paused, stuck).
@@ -91,7 +94,80 @@ export interface NodeTerms {
   readonly terms: TermsView;
 }
 
-/** The cluster as its nodes' last words make it. `now`: wall clock ms of whoever looks. Pure. */
-export function viewCluster(_name: string, _samples: readonly NodeSample[], _now: number): ClusterView {
-  throw new Error('not written yet');
+/**
+ * The cluster as its nodes' last words make it. `now`: wall clock ms of whoever looks. Pure, and the same for any order of
+ * `samples`. Members that nobody watches appear with the link UNKNOWN.
+ */
+export function viewCluster(name: string, samples: readonly NodeSample[], now: number): ClusterView {
+  const own = [...samples].map((sample) => ofCluster(name, sample)).sort(byId);
+  const everyone = [...own, ...unwatched(own)].sort(byId);
+  const answering = everyone.filter(isAnswering);
+  const leadership = whoLeads(answering, now);
+  const leader = answering.find(({ id }) => id === leadership.leader);
+  const situation = { now, leadership, leader };
+  const nodes = everyone.map((sample) => viewNode(sample, situation));
+  const problems = clusterProblems(answering, everyone.length, situation);
+  const statuses = everyone.flatMap(({ status }) => (status === undefined ? [] : [status]));
+  return {
+    name,
+    health: healthOf(answering.length, leadership.leader, nodes, problems),
+    leader: leadership.leader,
+    term: Math.max(0, ...statuses.map(({ term }) => term)),
+    commitIndex: Math.max(0, ...statuses.map(({ commitIndex }) => commitIndex)),
+    nodes,
+    problems,
+  };
+}
+
+function byId(a: NodeSample, b: NodeSample): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/** A node of another cluster says nothing of this one: its status does not count. */
+function ofCluster(name: string, sample: NodeSample): NodeSample {
+  const { status, link } = sample;
+  if (status === undefined || (status.cluster === name && link.state !== 'WRONG_CLUSTER')) return sample;
+  const { status: _status, statusAt: _statusAt, ...rest } = sample;
+  if (link.state === 'WRONG_CLUSTER') return rest;
+  const reason = `it belongs to the cluster ${status.cluster}, not to ${name}`;
+  return { ...rest, link: { state: 'WRONG_CLUSTER', reason, since: link.since } };
+}
+
+/** Members that some node names and nobody watches. */
+function unwatched(samples: readonly NodeSample[]): NodeSample[] {
+  const known = new Set(samples.map(({ id }) => id));
+  const found: NodeSample[] = [];
+  for (const { id: teller, status, statusAt } of samples) {
+    for (const { id, http } of status?.members ?? []) {
+      if (known.has(id)) continue;
+      known.add(id);
+      const reason = `${teller} names it as a member; it is not watched`;
+      found.push({ id, http, link: { state: 'UNKNOWN', reason, since: statusAt ?? 0 } });
+    }
+  }
+  return found;
+}
+
+function viewNode(sample: NodeSample, situation: Situation): NodeView {
+  const { leader, leadership, now } = situation;
+  const lag = leader === undefined ? undefined : lagsOf(sample, leader, now);
+  return {
+    ...sample,
+    role: sample.status?.role ?? '',
+    isLeader: sample.id === leadership.leader,
+    ...(lag === undefined ? {} : { lag }),
+    problems: nodeProblems(sample, lag, situation),
+  };
+}
+
+function healthOf(
+  answering: number,
+  leader: string,
+  nodes: readonly NodeView[],
+  problems: readonly Problem[],
+): Health {
+  if (answering === 0) return 'UNREACHABLE';
+  if (leader === '') return 'NO_LEADER';
+  const all = [...problems, ...nodes.flatMap((node) => node.problems)];
+  return all.some(({ severity }) => severity !== 'INFO') ? 'DEGRADED' : 'HEALTHY';
 }

@@ -4,6 +4,7 @@
  * MUST: stay plain data. The rules (the other files of this folder) are pure functions of it: no clock, no I/O, no guesses.
  * The same rules answer in a sidecar (which knows itself alone) and in the editor (which knows all nodes).
  */
+import type { LinkState } from '../cluster-view.ts';
 import type { NodeEvent } from '../events.ts';
 import type { LogEntryView, NodeStatus, TermsView } from '../inspect.ts';
 
@@ -26,6 +27,8 @@ export interface NodeEvidence {
   /** Does it answer whoever asks now? `reason` says why not. */
   readonly reachable: boolean;
   readonly reason: string;
+  /** How it does not answer, where whoever asks has a link of its own to it (in the editor): SILENT is not RETRYING. */
+  readonly link?: LinkState;
   readonly status?: NodeStatus;
   readonly terms?: TermsView;
   /** Oldest first. May begin late (the ring forgot) or end early (the node is gone). */
