@@ -10,6 +10,8 @@ import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons, exitWithin, membersOf } from '../support/daemons.ts';
 
 const EXIT_MS = 10_000;
+/** SLOW_MS of disk-fault.c. */
+const SLOW_MS = 400;
 
 describe('a leader whose disk', function () {
   this.timeout(60_000);
@@ -81,5 +83,18 @@ describe('a leader whose disk', function () {
     await rm(switchOf(leader.id));
     const durable = async (): Promise<number> => (await daemons.status(leader))?.durableIndex ?? 0;
     await daemons.until('its disk has caught up', async () => (await durable()) >= index);
+  });
+
+  it('is slow keeps committing on the disks of the others, and says how slow it is', async () => {
+    const all = await daemons.cluster(3, { envOf });
+    const leader = (await daemons.leaderOf(all)) as Daemon;
+    await committed(leader, 'before');
+    await writeFile(switchOf(leader.id), 's');
+    const began = performance.now();
+    await committed(leader, 'while the disk is slow');
+    const took = performance.now() - began;
+    const lastCommitMs = async (): Promise<number> => (await daemons.status(leader))?.store.lastCommitMs ?? 0;
+    await daemons.until('the slow write is done', async () => (await lastCommitMs()) >= SLOW_MS);
+    assert.ok(took < SLOW_MS, `the others' disks are fast, and the write took ${took} ms`);
   });
 });

@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import { type Exit, ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
+import { PeerNetwork } from './peer-proxy.ts';
 
 const DEADLINE_MS = 20_000;
 const STDERR_LINES = 2_000;
@@ -23,14 +25,28 @@ export interface Plan {
 
 export interface Daemon extends Plan {
   readonly child: ManagedProcess;
+  /** The `--members` it was started with. */
+  readonly members: string;
   /** The newest lines of its log. */
   readonly stderr: string[];
+}
+
+export interface ClusterOptions {
+  /** Holds a data folder per node. */
+  readonly dir?: string;
+  /** More environment for each one. */
+  readonly envOf?: (id: string) => NodeJS.ProcessEnv;
+  /** Further flags of `outrigger run`. */
+  readonly flags?: readonly string[];
+  /** Puts a network between them that can be cut: `Daemons.network`. */
+  readonly partitions?: boolean;
 }
 
 export class Daemons {
   /** A folder of this test's own, removed by `end`. */
   readonly root: string;
   readonly #started: Daemon[] = [];
+  #network: PeerNetwork | undefined;
 
   private constructor(root: string) {
     this.root = root;
@@ -40,14 +56,31 @@ export class Daemons {
     return new Daemons(await mkdtemp(join(tmpdir(), 'outrigger-daemon-')));
   }
 
+  /** The `XDG_RUNTIME_DIR` of all of them: what is started with it finds exactly these. */
+  get runtimeDir(): string {
+    return join(this.root, 'run');
+  }
+
+  /** The network between the daemons of `cluster(…, { partitions: true })`. Throws where there is none. */
+  get network(): PeerNetwork {
+    assert.ok(this.#network, 'this cluster was started without `partitions`');
+    return this.#network;
+  }
+
   /** Kills what still runs. */
   async end(): Promise<void> {
     await Promise.all(this.#started.map((daemon) => daemon.child.kill()));
+    await this.#network?.close();
     await rm(this.root, { recursive: true, force: true });
   }
 
   /** Starts one daemon; resolves when it serves or has ended. */
-  async launch(plan: Plan, members: string, env: NodeJS.ProcessEnv = {}): Promise<Daemon> {
+  async launch(
+    plan: Plan,
+    members: string,
+    env: NodeJS.ProcessEnv = {},
+    flags: readonly string[] = [],
+  ): Promise<Daemon> {
     const stderr: string[] = [];
     let ready: () => void = () => undefined;
     const serving = new Promise<void>((done) => {
@@ -58,26 +91,24 @@ export class Daemons {
       args: [
         ...[resolve('bin/outrigger.mjs'), 'run', '--id', plan.id, '--cluster', 'daemons', '--data', plan.dir],
         ...['--members', members, '--peer-listen', plan.peer, '--http-listen', plan.http],
-        ...['--app-socket', plan.socket, '--json', '--exit-with-parent'],
+        ...['--app-socket', plan.socket, '--json', '--exit-with-parent', ...flags],
       ],
-      env: { ...process.env, XDG_RUNTIME_DIR: join(this.root, 'run'), ...env },
+      env: { ...process.env, XDG_RUNTIME_DIR: this.runtimeDir, ...env },
       stdin: 'held',
       onLine: (stream, text) => {
         if (stream === 'stdout') ready();
         else if (stderr.push(text) > STDERR_LINES) stderr.shift();
       },
     });
-    const daemon = { ...plan, child, stderr };
+    const daemon = { ...plan, members, child, stderr };
     this.#started.push(daemon);
     await Promise.race([serving, child.exited]);
     return daemon;
   }
 
-  /** Starts `size` daemons that know each other; resolves when one leads. `envOf` may give each one more environment. */
-  async cluster(
-    size: number,
-    { dir = this.root, envOf = () => ({}) }: { dir?: string; envOf?: (id: string) => NodeJS.ProcessEnv } = {},
-  ): Promise<Daemon[]> {
+  /** Starts `size` daemons that know each other; resolves when one leads. */
+  async cluster(size: number, options: ClusterOptions = {}): Promise<Daemon[]> {
+    const { dir = this.root, envOf = () => ({}), flags = [], partitions = false } = options;
     const ports = await pickPorts(size * 2);
     const plans = Array.from({ length: size }, (_, at) => ({
       id: `n${at + 1}`,
@@ -86,7 +117,11 @@ export class Daemons {
       http: `127.0.0.1:${ports[at * 2 + 1]}`,
       socket: join(this.root, `s${at + 1}`, 'app.sock'),
     }));
-    const all = await Promise.all(plans.map((plan) => this.launch(plan, membersOf(plans), envOf(plan.id))));
+    this.#network = partitions ? await PeerNetwork.open(plans) : undefined;
+    const members = (id: string): string => this.#network?.membersFor(id) ?? membersOf(plans);
+    const all = await Promise.all(
+      plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flags)),
+    );
     await this.until('a leader is there', async () => (await this.leaderOf(all)) !== undefined);
     return all;
   }
@@ -104,6 +139,16 @@ export class Daemons {
       if (error instanceof Error) return undefined;
       throw error;
     }
+  }
+
+  /** An answer that needs the `view` token. Rejects when there is none. */
+  async view<T>(daemon: Daemon, path: string): Promise<T> {
+    const tokens = await readTokenFile(join(daemon.dir, 'tokens.json'));
+    const answer = await fetch(`http://${daemon.http}${path}`, {
+      headers: { authorization: `Bearer ${tokens?.view}` },
+    });
+    assert.ok(answer.ok, `${daemon.id} answered ${path} with ${answer.status}`);
+    return (await answer.json()) as T;
   }
 
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {

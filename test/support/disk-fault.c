@@ -1,6 +1,7 @@
 /*
  * Preloaded into a daemon: lets its disk fail. The first byte of the file named by DISK_FAULT_FILE decides what fsync and
- * fdatasync do: 'e' fail with EIO, 'h' hang for as long as it says so, anything else (or no file) the real thing.
+ * fdatasync do: 'e' fail with EIO, 'h' hang for as long as it says so, 's' be slow (each one takes SLOW_MS more), anything
+ * else (or no file) the real thing.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -8,6 +9,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define SLOW_MS 400
 
 static char fault(void) {
   const char *path = getenv("DISK_FAULT_FILE");
@@ -22,6 +25,7 @@ static char fault(void) {
 
 static int sync_with(const char *name, int fd) {
   while (fault() == 'h') usleep(10000);
+  if (fault() == 's') usleep(SLOW_MS * 1000);
   if (fault() == 'e') {
     errno = EIO;
     return -1;
