@@ -1,0 +1,2 @@
+/** Style sheets are bundled by esbuild into panel.css. */
+declare module '*.css';

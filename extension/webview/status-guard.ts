@@ -1,0 +1,100 @@
+/**
+ * The check of `/v1/status` (NodeStatus), as the browser host reads it and as it comes inside cluster views.
+ *
+ * MUST: name every field of NodeStatus, so that the type says true.
+ */
+import type { Membership, Role } from '../../shared/entry.ts';
+import type {
+  AppStatus,
+  Lag,
+  MemberStatus,
+  NodeStatus,
+  ProgressStatus,
+  StoreStatus,
+} from '../../shared/inspect.ts';
+import { isFlag, isIndex, isNumber, isText, listOf, oneOf, orNull, shape } from './guards.ts';
+
+/** Members of one cluster. Over it the status is refused. */
+const MEMBERS = 256;
+
+export const isRole = oneOf<Role>(['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER']);
+const isNames = listOf(isText, MEMBERS);
+
+const isMember = shape<MemberStatus>({
+  id: isText,
+  peer: isText,
+  http: isText,
+  kind: oneOf(['VOTER', 'LEARNER']),
+  self: isFlag,
+  connected: isFlag,
+  reason: isText,
+});
+
+const isProgress = shape<ProgressStatus>({
+  id: isText,
+  matchIndex: isIndex,
+  nextIndex: isIndex,
+  state: oneOf(['PROBE', 'REPLICATE', 'SNAPSHOT']),
+  inflightBytes: isIndex,
+  lagEntries: isIndex,
+  lagMs: isNumber,
+  lastContactMs: orNull(isNumber),
+  appliedIndex: isIndex,
+  commitIndex: isIndex,
+  behind: oneOf(['NONE', 'NO_CONTACT', 'PROBING', 'SNAPSHOT', 'FETCHING', 'WINDOW_FULL', 'CATCHING_UP']),
+});
+
+const isApp = shape<AppStatus>({
+  state: oneOf(['ABSENT', 'CONNECTED', 'LAGGING', 'STALLED']),
+  name: isText,
+  epoch: isIndex,
+  reason: isText,
+  since: isNumber,
+});
+
+const isStore = shape<StoreStatus>({
+  state: isText,
+  reason: isText,
+  whole: isFlag,
+  queuedWrites: isIndex,
+  queuedBytes: isIndex,
+  oldestWriteMs: isNumber,
+  commits: isIndex,
+  lastCommitMs: isNumber,
+});
+
+export const isNodeStatus = shape<NodeStatus>({
+  cluster: isText,
+  node: isText,
+  group: isText,
+  version: isText,
+  role: isRole,
+  term: isIndex,
+  leader: orNull(isText),
+  votedFor: orNull(isText),
+  commitIndex: isIndex,
+  appliedIndex: isIndex,
+  deliveredIndex: isIndex,
+  durableIndex: isIndex,
+  firstIndex: isIndex,
+  lastIndex: isIndex,
+  lastTerm: isIndex,
+  snapshotIndex: isIndex,
+  membership: shape<Membership>({ voters: isNames, outgoing: isNames, learners: isNames }),
+  members: listOf(isMember, MEMBERS),
+  progress: listOf(isProgress, MEMBERS),
+  app: isApp,
+  sessions: shape<NodeStatus['sessions']>({ open: isIndex }),
+  store: isStore,
+  uptimeMs: isNumber,
+  generation: isText,
+  now: isNumber,
+  timing: shape<NodeStatus['timing']>({
+    electionMinMs: isNumber,
+    electionMaxMs: isNumber,
+    heartbeatMs: isNumber,
+  }),
+  leaderContactMs: orNull(isNumber),
+  applyLag: shape<Lag>({ entries: isIndex, ms: isNumber }),
+  control: isFlag,
+});
