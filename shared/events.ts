@@ -16,33 +16,36 @@ export const EVENT_KINDS = [
   'STOPPING',
   /** Role, term or leader changed. `role`, `leader` ('' unknown), `was` (role before), `ms`: silence of the leader before it. */
   'ROLE',
-  /** We answered a request for our vote. `peer`, `granted`, `preVote`; cause GRANTED or why not. `term`: the one asked for. */
+  /**
+   * We answered a request for our vote. `peer`, `granted`, `preVote`; cause GRANTED or why not. `term`: the one asked for.
+   * The same answer to the same request again, and a candidate that asks again in the same term, count as one for five seconds.
+   */
   'VOTE_GIVEN',
-  /** A voter answered us. `peer`, `granted`, `preVote`; cause GRANTED or why not. */
+  /** Another voter answered us. `peer`, `granted`, `preVote`; cause GRANTED or why not. `term`: the one we asked for. */
   'VOTE_RECEIVED',
   /** Leader only: `peer` did not answer for an election timeout. `ms`: for how long. cause NO_REPLY. */
   'CONTACT_LOST',
   /** Leader only: `peer` answers again. `ms`: how long it was silent. cause REPLIED. */
   'CONTACT_REGAINED',
-  /** An append did not fit. On the leader: `peer` refused ours; on a follower: we refused that of `peer`. `index`: the entry before it; `through`: the hint. */
+  /** An append did not fit. On the leader: `peer` refused ours; on a follower: we refused that of `peer`. `index`: the entry before it; `through`: the hint. cause GAP (no entry there) or CONFLICT (another one). At most four a second for each peer. */
   'APPEND_REJECTED',
-  /** Entries `index`…`through` of ours (of term `oldTerm`) were dropped, since the leader has others. `peer`: that leader. cause CONFLICT. */
+  /** Entries `index`…`through` of ours (of term `oldTerm`) were dropped, since the leader has others: one event for each term. `peer`: that leader. cause CONFLICT. */
   'TRUNCATED',
-  /** The commit index moved to `index` by `entries`. At most four a second: one tells of all since the one before. cause QUORUM or LEADER_SAID. */
+  /** The commit index moved to `index` by `entries`. At most four a second, and one in five seconds while nobody watches: one tells of all since the one before. cause QUORUM or LEADER_SAID. */
   'COMMIT',
-  /** The link to `peer` is up, or down with `reason`. cause CONNECTED / REFUSED / LOST … */
+  /** The link on which we send to `peer` is up (CONNECTED), or down with `reason`: LOST, or REFUSED by the peer. */
   'PEER_UP',
   'PEER_DOWN',
   /** The local app's state: `state` ABSENT, CONNECTED, LAGGING, STALLED; `reason`; `index`: what it has applied. cause = APP_ and the state. */
   'APP',
   /** A write of the log took `ms` (or waits for that long already: cause WAITING). cause SLOW_WRITE, WAITING. At most one a second. */
   'DISK_SLOW',
-  /** The disk writes in time again. cause WROTE. */
+  /** The disk writes in time again: the last write took `ms`, and none was slow for a second. cause WROTE. */
   'DISK_OK',
   /** The disk is full / has space again. cause NO_SPACE / SPACE. */
   'DISK_FULL',
   'DISK_SPACE',
-  /** The process did not run for `ms`. cause PAUSED (it used no CPU meanwhile: stopped, swapped or starved) or BUSY. */
+  /** The process did not run for `ms` (over 100); stands before what followed from it. cause PAUSED (it used no CPU meanwhile: stopped, swapped or starved) or BUSY. */
   'LOOP_SLOW',
   /** Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED. */
   'TRANSFER_STARTED',
@@ -122,8 +125,8 @@ export interface NodeEvent extends RaftEvent {
 
 /**
  * Headers of the answer of `/v1/events`. The stream's `id:` lines are `GENERATION-SEQ`; `since` and `Last-Event-ID` take
- * that form or a bare SEQ, and the stream begins with the next one. An id of another generation begins at the oldest
- * event kept. A gap shows as `first` > the next one asked for.
+ * that form or a bare SEQ, and the stream begins with the next one (`Last-Event-ID` counts where both are given). An id of
+ * another generation, a number not reached yet, and none at all begin at the oldest event kept. A gap shows as `first` > the next one asked for.
  */
 export const EVENT_HEADERS = {
   generation: 'Outrigger-Generation',

@@ -120,7 +120,7 @@ export interface NodeStatus {
 
 /** When one node saw an entry pass each stage: wall clock of that node, ms with fractions; absent where it did not, or forgot. */
 export interface StageTimes {
-  /** A client handed it to this node. */
+  /** A client handed it to this node: since when the oldest command of its batch waited. */
   readonly proposed?: number;
   /** In the log in memory, on its way to the disk (and, on the leader, to the followers). */
   readonly appended?: number;

@@ -99,6 +99,32 @@ export const LIMITS = {
   requestMsMax: 600_000,
   /** How often a proposal that was surely lost is forwarded again. Then: LEADER_LOST. */
   reforwards: 16,
+  /** Newest events kept for `/v1/events`. Then the oldest is forgotten; a reader sees the gap in the sequence. */
+  eventsKept: 8_192,
+  /** Commit events: at most one in so long while somebody watches, and while nobody does. One tells of all since the last. */
+  commitEventMs: 250,
+  commitEventUnwatchedMs: 5_000,
+  /** An event that says the same as the last of its kind (and peer) is recorded again only after so long. */
+  sameEventMs: 5_000,
+  /** Rejected appends of one peer: at most one event in so long. */
+  rejectedEventMs: 250,
+  /** Rises of one watermark kept for stage times. Then the oldest is forgotten, and its entries have no time. */
+  stageSamples: 32_768,
+  /** A log write that takes longer is slow. At most one event of it in `slowWriteEventMs`. */
+  slowWriteMs: 100,
+  slowWriteEventMs: 1_000,
+  /** The event loop stood still for longer: it is slow. */
+  slowLoopMs: 100,
+  /** Open event streams. Over it: 503 OVERLOADED, definite. */
+  eventStreams: 64,
+  /** Written to one event stream at a time, in bytes (one event at least). The rest waits until its reader took that. */
+  eventStreamBytes: 64 * 1024,
+  /** A silent stream gets a comment this often, so that both sides notice a dead link. */
+  eventStreamKeepAliveMs: 5_000,
+  /** A reader that took nothing of what was written for so long is cut off; it can resume. */
+  eventStreamStallMs: 10_000,
+  /** When a stream ends: readers come back after so long. */
+  eventStreamRetryMs: 1_000,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

@@ -273,6 +273,7 @@ export class Delivery {
       },
       bytes,
     );
+    this.#host.delivered(this.epoch, stretch.through);
     this.#inFlight.add(stretch.entries, bytes);
     if (this.#inFlight.entries > 0) this.#watch.waiting();
     else this.#advance([]);

@@ -85,6 +85,8 @@ export interface AppHost {
   ): Delivery | undefined | Promise<Delivery | undefined>;
   /** A state machine took over (new epoch). Returns the epoch. */
   attached(position: AppPosition): number;
+  /** Everything through this index was handed to the state machine of `epoch`. */
+  delivered(epoch: number, through: number): void;
   /** The state machine of `epoch` has applied everything through this index. */
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void;
   /** The state machine of `epoch` is gone, or is in another state than before; `reason` is one sentence. */

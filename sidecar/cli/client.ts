@@ -24,6 +24,9 @@ export interface Answer {
 const QUESTION_MS = 5_000;
 const PROPOSAL_MS = 15_000;
 
+/** It took the question and gave no answer in time: it is stuck, not gone. */
+export class SilentError extends CliError {}
+
 export class Client {
   readonly target: Target;
 
@@ -47,6 +50,20 @@ export class Client {
     return this.#request('POST', path, scope, body, PROPOSAL_MS);
   }
 
+  /** GET of an event stream that resumes after `lastId` ('': from its beginning); the answer's body is still to come. Throws CliError. */
+  async stream(path: string, scope: keyof TokenFile, lastId: string, signal: AbortSignal): Promise<Response> {
+    const headers = new Headers({ Authorization: `Bearer ${await this.#token(scope)}` });
+    if (lastId !== '') headers.set('Last-Event-ID', lastId);
+    const response = await fetch(new URL(path, this.target.http), { headers, signal });
+    if (response.ok) return response;
+    throw refused(response.status, new Uint8Array(await response.arrayBuffer()), this.target.name);
+  }
+
+  /** One line that says that, and why, this sidecar could not be talked to. */
+  unreachable(error: unknown): string {
+    return this.#unreachable(error, 'GET', QUESTION_MS);
+  }
+
   async #request(
     method: string,
     path: string,
@@ -67,7 +84,8 @@ export class Client {
       response = await fetch(new URL(path, this.target.http), init);
       bytes = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
-      throw new CliError(this.#unreachable(error, method, timeoutMs));
+      const sentence = this.#unreachable(error, method, timeoutMs);
+      throw isTimeout(error) ? new SilentError(sentence) : new CliError(sentence);
     }
     if (!response.ok) throw refused(response.status, bytes, this.target.name);
     return { headers: response.headers, body: bytes };
@@ -96,13 +114,17 @@ export class Client {
   #unreachable(error: unknown, method: string, timeoutMs: number): string {
     const { name, http } = this.target;
     const where = name === http ? http : `${name} (${http})`;
-    if (error instanceof Error && error.name === 'TimeoutError') {
+    if (isTimeout(error)) {
       const unsure = method === 'POST' ? ' It may still take effect.' : '';
       return `${where} did not answer within ${timeoutMs / 1000} s.${unsure}`;
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     return `${where} cannot be reached: ${messageOf(cause) || messageOf(error)}.`;
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
 }
 
 function refused(status: number, body: Uint8Array, name: string): CliError {

@@ -4,7 +4,10 @@ import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDev } from './commands/dev.ts';
+import { addEvents } from './commands/events.ts';
+import { addExplain } from './commands/explain.ts';
 import { addLog } from './commands/log.ts';
+import { addLsp } from './commands/lsp.ts';
 import { addMembers } from './commands/members.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
@@ -20,6 +23,7 @@ Start here:
   outrigger demo                                         see it survive a crash
   outrigger dev -- python3 examples/python-kv/kv.py      your program beside each of three sidecars
   outrigger status                                       how the cluster of this machine is
+  outrigger explain leader                               why it is so, with evidence
 
 Commands find the sidecars of this machine by themselves; with several clusters, choose with --cluster.
 Exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 storage fault, 4 another daemon has the data folder.
@@ -48,9 +52,8 @@ export function buildProgram(shell: Shell): Command {
   program.commandsGroup('Run:');
   for (const add of [addRun, addDev, addDemo]) add(program, shell);
   program.commandsGroup('Look and act:');
-  for (const add of [addStatus, addMembers, addLog, addTerms, addPropose, addRead, addTransfer]) {
-    add(program, shell);
-  }
+  const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
+  for (const add of [...looking, addPropose, addRead, addTransfer, addLsp]) add(program, shell);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);
   return program;

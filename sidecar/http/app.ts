@@ -8,6 +8,7 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import { refusal } from '../../shared/codes.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { type HttpLog, HttpRefusal, sendError, setSecurityHeaders } from './answers.ts';
+import type { EventStreams } from './event-stream.ts';
 import type { GateRefusal } from './gate.ts';
 import type { HttpHost } from './host.ts';
 import { badRequest } from './input.ts';
@@ -21,6 +22,7 @@ export interface AppOptions {
   readonly log: HttpLog;
   readonly gate: (request: IncomingMessage) => GateRefusal | undefined;
   readonly traffic: Traffic;
+  readonly streams: EventStreams;
 }
 
 type Step = (request: Request, response: Response, next: NextFunction) => void;
@@ -56,14 +58,14 @@ export function createApp(options: AppOptions): Express {
 const METHODS = { GET: 'get', POST: 'post', DELETE: 'delete' } as const;
 
 /** The routes of one path, and 405 for every other method. */
-function addPath(app: Express, path: string, { host, tokens, traffic }: AppOptions): void {
+function addPath(app: Express, path: string, { host, tokens, traffic, streams }: AppOptions): void {
   const routes = ROUTES.filter((route) => route.path === path);
   const at = app.route(path);
   for (const route of routes) {
     at[METHODS[route.method]](
       ...(route.scope === 'open' ? [] : [authorize(route.scope, tokens), admit(traffic)]),
       ...bodySteps(route),
-      (request: Request, response: Response) => route.handler(request, response, host),
+      (request: Request, response: Response) => route.handler(request, response, host, streams),
     );
   }
   const Allow = routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');

@@ -6,10 +6,27 @@
 import type { Request, Response } from 'express';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
+import { type EventStreams, startAfter } from './event-stream.ts';
 import type { HttpHost } from './host.ts';
-import { check, logQuery, noQuery, readBody, sessionOf, timeoutOf, transferBody } from './input.ts';
+import {
+  check,
+  eventsQuery,
+  explainQuery,
+  logQuery,
+  memberId,
+  noQuery,
+  readBody,
+  sessionOf,
+  timeoutOf,
+  transferBody,
+} from './input.ts';
 
-export type Handler = (request: Request, response: Response, host: HttpHost) => void | Promise<void>;
+export type Handler = (
+  request: Request,
+  response: Response,
+  host: HttpHost,
+  streams: EventStreams,
+) => void | Promise<void>;
 
 const NOTHING = new Uint8Array(0);
 
@@ -56,13 +73,25 @@ export const status: Handler = (_request, response, host) => {
 };
 
 export const log: Handler = async (request, response, host) => {
-  const { from, to, limit } = check(logQuery, request.query, 'the query');
-  sendJson(response, 200, await host.log(from, to, limit));
+  const { from, to, limit, stages } = check(logQuery, request.query, 'the query');
+  sendJson(response, 200, await host.log(from, to, limit, stages));
 };
 
 export const terms: Handler = (request, response, host) => {
   check(noQuery, request.query, 'the query');
   sendJson(response, 200, host.terms());
+};
+
+/** Answers for as long as the reader stays; see `event-stream.ts`. HEAD tells where the events begin and end. */
+export const events: Handler = (request, response, host, streams) => {
+  const { since } = check(eventsQuery, request.query, 'the query');
+  const feed = host.events();
+  streams.begin(feed, response, startAfter(feed, since, request.headers), request.method === 'HEAD');
+};
+
+export const explain: Handler = async (request, response, host) => {
+  const question = check(explainQuery, request.query, 'the query');
+  sendJson(response, 200, await host.explain(question));
 };
 
 export const members: Handler = (request, response, host) => {
@@ -108,7 +137,8 @@ export const transfer: Handler = async (request, response, host) => {
 
 /** A public route that this version does not serve yet. */
 export function unsupported(what: string): Handler {
-  return (_request, response) => {
+  return (request, response) => {
+    if ('id' in request.params) check(memberId, request.params, 'the path');
     sendRefusal(response, refusal('UNSUPPORTED', `${what} is not part of this version`));
   };
 }

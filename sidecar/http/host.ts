@@ -2,6 +2,8 @@
  * What the HTTP surface asks of the node behind it. HTTP knows routes, tokens and origins; it knows nothing of Raft.
  */
 import type { Refusal } from '../../shared/codes.ts';
+import type { RaftEvent } from '../../shared/events.ts';
+import type { Explanation, Question } from '../../shared/explain/types.ts';
 import type {
   Check,
   LeaderView,
@@ -18,6 +20,19 @@ export interface HttpProposal {
   readonly timeoutMs: number;
 }
 
+/** The newest events of this process, numbered 1, 2, 3, … without a gap. */
+export interface EventFeed {
+  /** Names this run of the process; letters and digits. */
+  readonly generation: string;
+  /** Sequence of the oldest event kept (1 while there is none), and of the newest (0 while there is none). */
+  readonly first: number;
+  readonly last: number;
+  /** Events after `seq`, oldest first, at most `max`; those that were forgotten are missing at the front. */
+  since(seq: number, max: number): readonly RaftEvent[];
+  /** Calls `wake` at each new event until the returned function is called. */
+  listen(wake: () => void): () => void;
+}
+
 export interface HttpHost {
   status(): NodeStatus;
   leader(): LeaderView;
@@ -25,8 +40,11 @@ export interface HttpHost {
   /** Every check of `/readyz`; the node is ready when all are ok. */
   readiness(): readonly Check[];
   /** Entries from…to (both inclusive, clipped to the log), at most `limit` of them and of bounded size. */
-  log(from: number, to: number, limit: number): Promise<LogPage>;
+  log(from: number, to: number, limit: number, withStages: boolean): Promise<LogPage>;
   terms(): TermsView;
+  events(): EventFeed;
+  /** Answers from what this node knows of itself. */
+  explain(question: Question): Promise<Explanation>;
   propose(request: HttpProposal): Promise<{ index: number; term: number; result?: Uint8Array } | Refusal>;
   read(request: {
     consistency: 'LINEARIZABLE' | 'LEASE' | 'AT_LEAST' | 'STALE';

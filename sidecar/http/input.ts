@@ -8,6 +8,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { refusal } from '../../shared/codes.ts';
 import { nameSchema } from '../../shared/endpoint-files.ts';
+import { type About, QUESTIONS } from '../../shared/explain/types.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { HttpRefusal } from './answers.ts';
 
@@ -18,6 +19,40 @@ const digits = z
   .refine(Number.isSafeInteger, 'give a number below 2^53');
 const index = z.int('give a whole number below 2^53').nonnegative('give a whole number below 2^53');
 
+/** `GENERATION-SEQ` as in the stream's `id:` lines, or a bare SEQ. */
+export const EVENT_ID = /^(?:([0-9a-z]{1,64})-)?(\d{1,15})$/;
+
+export const eventsQuery = z.strictObject({
+  since: z
+    .string('give it once')
+    .regex(EVENT_ID, 'give the id of an event, GENERATION-SEQ, or a number')
+    .optional(),
+});
+
+export const explainQuery = z
+  .strictObject({
+    about: z.enum(QUESTIONS, `give ${QUESTIONS.slice(0, -1).join(', ')} or ${QUESTIONS.at(-1)}`),
+    id: z.string('give it once').default(''),
+  })
+  .superRefine(({ about, id }, refuse) => {
+    const problem = idProblem(about, id);
+    if (problem !== '') refuse.addIssue({ code: 'custom', path: ['id'], message: problem });
+  });
+
+/** What is wrong with the `id` of a question, '' when nothing is. */
+function idProblem(about: About, id: string): string {
+  if (about === 'entry')
+    return digits.safeParse(id).success && Number(id) > 0 ? '' : 'give the index of an entry';
+  if (about === 'leader') return id === '' ? '' : 'a question about the leader has none';
+  if (id === '') return about === 'member' ? 'give the id of a member' : '';
+  const named = nameSchema.safeParse(id);
+  return named.success ? '' : (named.error.issues[0]?.message ?? 'it is not a name');
+}
+
+export const memberId = z.object({ id: nameSchema });
+
+const flag = z.enum(['true', 'false'], 'give true or false').transform((text) => text === 'true');
+
 export const logQuery = z
   .strictObject({
     from: digits.default(0),
@@ -26,6 +61,7 @@ export const logQuery = z
       .refine((limit) => limit > 0, 'give at least 1')
       .transform((limit) => Math.min(limit, LIMITS.logPageEntries))
       .default(LIMITS.logPageEntries),
+    stages: flag.default(false),
   })
   .refine(({ from, to }) => from <= to, { path: ['to'], message: 'it must not be before from' });
 

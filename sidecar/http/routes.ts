@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../../shared/limits.ts';
 import * as handlers from './handlers.ts';
+import { page, pageScript, pageStyle } from './page.ts';
 import type { Scope } from './tokens.ts';
 
 export interface Route {
@@ -25,13 +26,15 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/leader', scope: 'open', body: 'none', handler: handlers.leader },
   { method: 'GET', path: '/metrics', scope: 'open', body: 'none', handler: handlers.metrics },
   { method: 'GET', path: '/v1/status', scope: 'open', body: 'none', handler: handlers.status },
-  { method: 'GET', path: '/', scope: 'open', body: 'none', handler: later('the web page') },
+  { method: 'GET', path: '/', scope: 'open', body: 'none', handler: page },
+  { method: 'GET', path: '/page/panel.js', scope: 'open', body: 'none', handler: pageScript },
+  { method: 'GET', path: '/page/panel.css', scope: 'open', body: 'none', handler: pageStyle },
 
   { method: 'GET', path: '/v1/log', scope: 'view', body: 'none', handler: handlers.log },
   { method: 'GET', path: '/v1/log/terms', scope: 'view', body: 'none', handler: handlers.terms },
   { method: 'GET', path: '/v1/members', scope: 'view', body: 'none', handler: handlers.members },
-  { method: 'GET', path: '/v1/events', scope: 'view', body: 'none', handler: later('the event stream') },
-  { method: 'GET', path: '/v1/explain', scope: 'view', body: 'none', handler: later('explain') },
+  { method: 'GET', path: '/v1/events', scope: 'view', body: 'none', handler: handlers.events },
+  { method: 'GET', path: '/v1/explain', scope: 'view', body: 'none', handler: handlers.explain },
 
   { method: 'POST', path: '/v1/propose', scope: 'write', body: 'bytes', handler: handlers.propose },
   { method: 'POST', path: '/v1/read', scope: 'write', body: 'json', handler: handlers.read },

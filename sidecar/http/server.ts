@@ -11,6 +11,7 @@ import { LIMITS } from '../../shared/limits.ts';
 import { codeOf } from '../../shared/private-file.ts';
 import { type HttpLog, rawRefusal, sendRefusal, setSecurityHeaders } from './answers.ts';
 import { createApp } from './app.ts';
+import { EventStreams, type StreamTimes } from './event-stream.ts';
 import { createGate, hostAndPort, loopbackAddress } from './gate.ts';
 import type { HttpHost } from './host.ts';
 import type { TokenCheck } from './tokens.ts';
@@ -24,6 +25,8 @@ export interface HttpOptions {
   readonly log: HttpLog;
   /** How long a request may take to arrive, in milliseconds; the limits unless a test is in a hurry. */
   readonly arrival?: { readonly headersMs: number; readonly receiveMs: number };
+  /** The same for what event streams wait for. */
+  readonly streamTimes?: StreamTimes;
 }
 
 const ARRIVAL = { headersMs: LIMITS.httpHeadersMs, receiveMs: LIMITS.httpReceiveMs };
@@ -61,7 +64,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     // Else a connection whose last answer is written would wait for its next request, and so would `close`.
     response.once('close', () => closed && setImmediate(() => server.closeIdleConnections()));
   });
-  server.on('request', createApp({ host, tokens, log, gate: createGate(address, port), traffic }));
+  const streams = new EventStreams(options.streamTimes);
+  server.on('request', createApp({ host, tokens, log, gate: createGate(address, port), traffic, streams }));
   server.on('clientError', (error, socket) => answerUnparsed(error, socket, traffic));
   server.on('checkExpectation', (_request, response) => {
     setSecurityHeaders(response);
@@ -73,7 +77,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     url: `http://${hostAndPort(address, port)}`,
     port,
     close(graceMs = LIMITS.shutdownMs) {
-      closed ??= stop(server, graceMs);
+      if (closed === undefined) {
+        closed = stop(server, graceMs);
+        streams.end();
+      }
       return closed;
     },
   };

@@ -132,6 +132,10 @@ export class NodeAppHost implements AppHost {
     return this.#node.attach(position);
   }
 
+  delivered(epoch: number, through: number): void {
+    if (epoch === this.#node.app.epoch) this.#node.recorder.delivered(through);
+  }
+
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
     this.#node.applied(epoch, through, results);
   }

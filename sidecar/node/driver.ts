@@ -5,20 +5,33 @@
  * seal entries (record, chain hash) before they reach the disk or the network; let the sockets be read before an election
  * timer is trusted after a stall; stop for good on a storage fault or a broken invariant.
  */
-import type { Cause } from '../../shared/causes.ts';
-import { type ChainHash, EntryKind, type Role } from '../../shared/entry.ts';
+import { type ChainHash, EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Command, RaftMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import type { Transport } from '../peers/contract.ts';
 import { majority } from '../raft/quorum.ts';
 import { Raft } from '../raft/raft.ts';
-import type { Clock, Effect, Input, PersistEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
+import type {
+  Clock,
+  Effect,
+  Input,
+  NoteEffect,
+  PersistEffect,
+  RaftConfig,
+  RoleEffect,
+} from '../raft/types.ts';
 import type { Store, StoredState } from '../store/contract.ts';
 import { CommitNews } from './commit-news.ts';
 
 export interface DriverListener {
-  role(role: Role, term: number, leader: string, cause: Cause): void;
+  role(effect: RoleEffect): void;
+  /** For the record alone. */
+  note(note: NoteEffect): void;
+  /** Entries through `last` were handed to the disk, after those from `truncateFrom` on were dropped; either may be absent. */
+  appended(truncateFrom: number | undefined, last: number | undefined): void;
+  /** Our disk has the log through `index`, since `at` (`performance.now()`). Told after what followed from it. */
+  durable(index: number, at: number): void;
   committed(before: number, now: number): void;
   /** Answer to `read(ref)`; undefined: this node does not lead (any more). */
   readIndex(ref: number, index: number | undefined): void;
@@ -107,7 +120,9 @@ export class RaftDriver {
   }
 
   durable(sequence: number): void {
+    const at = performance.now();
     this.step({ type: 'durable', sequence });
+    this.#listener.durable(this.raft.durableIndex, at);
     if (this.#noteHelps) this.#tellDurable();
   }
 
@@ -209,7 +224,10 @@ export class RaftDriver {
         this.#commit(effect.index);
         return;
       case 'role':
-        this.#role(effect);
+        this.#listener.role(effect);
+        return;
+      case 'note':
+        this.#listener.note(effect);
         return;
       case 'fetch':
         this.#fetch(effect.to, effect.from, effect.through, effect.maxBytes);
@@ -240,10 +258,6 @@ export class RaftDriver {
     this.#listener.committed(before, index);
   }
 
-  #role(effect: RoleEffect): void {
-    this.#listener.role(effect.role, effect.term, effect.leader, effect.cause);
-  }
-
   /** False when the hash before the first entry is known to the disk alone. */
   #persist(effect: PersistEffect, hash?: ChainHash): boolean {
     const first = effect.entries[0];
@@ -261,6 +275,7 @@ export class RaftDriver {
       entries: effect.entries,
     });
     if (sequence !== effect.sequence) throw new Error(`write ${effect.sequence} was queued as ${sequence}`);
+    this.#listener.appended(effect.truncateFrom, effect.entries.at(-1)?.index);
     return true;
   }
 

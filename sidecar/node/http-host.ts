@@ -1,9 +1,11 @@
 /**
- * The node as HTTP sees it: status, log pages, term runs, health checks, and requests as promises.
+ * The node as HTTP sees it: status, log pages, term runs, events, health checks, and requests as promises.
  */
 
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, entryKindName } from '../../shared/entry.ts';
+import { explain } from '../../shared/explain/explain.ts';
+import type { Evidence, Explanation, Question } from '../../shared/explain/types.ts';
 import type {
   Check,
   LeaderView,
@@ -11,26 +13,20 @@ import type {
   LogPage,
   MemberStatus,
   NodeStatus,
-  ProgressStatus,
   TermsView,
 } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { ProposeResult } from '../app/host.ts';
-import type { HttpHost, HttpProposal } from '../http/host.ts';
+import type { EventFeed, HttpHost, HttpProposal } from '../http/host.ts';
 import type { PeerAddress } from '../peers/contract.ts';
-import type { Progress } from '../raft/progress.ts';
 import type { NodeAppHost } from './app-host.ts';
-import type { Node } from './node.ts';
+import { nodeStatus, type StatusParts } from './node-status.ts';
 
-export interface HttpHostParts {
-  readonly node: Node;
+export interface HttpHostParts extends StatusParts {
   readonly app: NodeAppHost;
-  readonly version: string;
   readonly members: readonly PeerAddress[];
   /** Our own HTTP base URL, once bound. */
   readonly http: () => string;
-  /** Highest index handed to the app. */
-  readonly delivered: () => number;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
 }
 
@@ -42,71 +38,7 @@ export class NodeHttpHost implements HttpHost {
   }
 
   status(): NodeStatus {
-    const { node, version } = this.#parts;
-    const { raft } = node.driver;
-    const { app } = node;
-    return {
-      cluster: node.options.cluster,
-      node: node.id,
-      group: node.group,
-      version,
-      role: raft.role,
-      term: raft.term,
-      leader: raft.leader === '' ? null : raft.leader,
-      votedFor: raft.vote === '' ? null : raft.vote,
-      commitIndex: raft.commitIndex,
-      appliedIndex: app.applied,
-      deliveredIndex: this.#parts.delivered(),
-      durableIndex: raft.durableIndex,
-      firstIndex: raft.log.firstIndex,
-      lastIndex: raft.log.lastIndex,
-      lastTerm: raft.log.lastTerm,
-      snapshotIndex: 0,
-      membership: raft.membership,
-      members: this.members(),
-      progress: raft.progress().map((p) => this.#progress(p)),
-      app: { state: app.state, name: app.name, epoch: app.epoch, reason: app.reason, since: app.since },
-      sessions: { open: 0 },
-      store: this.#store(),
-      uptimeMs: Date.now() - node.startedAt,
-    };
-  }
-
-  #store(): NodeStatus['store'] {
-    const { node } = this.#parts;
-    const { queuedWrites, queuedBytes, oldestWriteMs, commits, lastCommitMs } = node.options.store.stats();
-    const { whole } = node.driver.raft;
-    const { proof } = node.options.stored;
-    const full = node.closed?.code === 'NO_SPACE';
-    const unproven = whole || proof.whole ? '' : proof.reason;
-    return {
-      state: full ? 'NO_SPACE' : 'OK',
-      reason: full ? (node.closed?.message ?? '') : unproven,
-      whole,
-      queuedWrites,
-      queuedBytes,
-      oldestWriteMs,
-      commits,
-      lastCommitMs,
-    };
-  }
-
-  #progress(p: Progress): ProgressStatus {
-    const { log } = this.#parts.node.driver.raft;
-    const lagEntries = log.lastIndex - p.match;
-    const missing = log.entryAt(Math.max(p.match + 1, log.tailFirst));
-    const contact = performance.now() - p.lastContact;
-    return {
-      id: p.id,
-      matchIndex: p.match,
-      nextIndex: p.next,
-      state: p.state,
-      inflightBytes: p.inflightBytes,
-      lagEntries,
-      lagMs: lagEntries === 0 || missing === undefined ? 0 : Math.max(0, Date.now() - missing.time),
-      lastContactMs: Number.isFinite(contact) ? Math.round(contact) : null,
-      appliedIndex: p.applied,
-    };
+    return nodeStatus(this.#parts, this.members());
   }
 
   leader(): LeaderView {
@@ -162,8 +94,9 @@ export class NodeHttpHost implements HttpHost {
     ];
   }
 
-  async log(from: number, to: number, limit: number): Promise<LogPage> {
+  async log(from: number, to: number, limit: number, withStages: boolean): Promise<LogPage> {
     const { node } = this.#parts;
+    const { stages } = node.recorder;
     const { log, commitIndex } = node.driver.raft;
     const { firstIndex } = log;
     const first = Math.max(from, firstIndex);
@@ -176,7 +109,9 @@ export class NodeHttpHost implements HttpHost {
       firstIndex,
       lastIndex: log.lastIndex,
       commitIndex,
-      entries: entries.map(view),
+      entries: entries.map((entry) =>
+        withStages ? { ...view(entry), stages: stages.of(entry.index) } : view(entry),
+      ),
     };
   }
 
@@ -189,6 +124,39 @@ export class NodeHttpHost implements HttpHost {
       snapshotTerm: 0,
       commitIndex: raft.commitIndex,
       appliedIndex: node.app.applied,
+    };
+  }
+
+  events(): EventFeed {
+    return this.#parts.node.recorder.events;
+  }
+
+  /** From what this node knows of itself: it does not ask the others. */
+  async explain(question: Question): Promise<Explanation> {
+    return explain(question, await this.#evidence(question));
+  }
+
+  async #evidence({ about, id }: Question): Promise<Evidence> {
+    const { node } = this.#parts;
+    const { events, clock } = node.recorder;
+    const { generation } = events;
+    const index = Number(id);
+    const page = about === 'entry' ? await this.log(index, index, 1, true) : undefined;
+    const entry = page?.entries[0];
+    return {
+      cluster: node.options.cluster,
+      now: clock.now(),
+      nodes: [
+        {
+          node: node.id,
+          reachable: true,
+          reason: '',
+          status: this.status(),
+          terms: this.terms(),
+          events: events.since(0).map((event) => ({ ...event, node: node.id, generation })),
+          ...(entry === undefined ? {} : { entry }),
+        },
+      ],
     };
   }
 

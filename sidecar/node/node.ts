@@ -14,13 +14,14 @@ import { LIMITS } from '../../shared/limits.ts';
 import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
 import type { AppliedResult, AppPosition, AppState } from '../app/host.ts';
 import type { Transport } from '../peers/contract.ts';
-import type { RaftConfig } from '../raft/types.ts';
+import type { RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { RoutingPort } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { RaftDriver } from './driver.ts';
+import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
@@ -76,6 +77,7 @@ export class Node implements RoutingPort {
   readonly reads: ReadRouter;
   readonly app: LocalApp;
   readonly startedAt = Date.now();
+  readonly recorder: Recorder;
   /** How reads taken here ended. */
   readonly readOutcomes = {
     LINEARIZABLE: new Tally(),
@@ -91,6 +93,8 @@ export class Node implements RoutingPort {
   #nextReadRef = 1;
   #flushing = false;
   #company = false;
+  /** Since when the oldest command that waits has been waiting, as far as whole batches tell; 0 when none does. */
+  #waitingSince = 0;
   #expiryDue = 0;
   #housekeeping: NodeJS.Timeout | undefined;
   #waitingForCommit: { index: number; done: () => void }[] = [];
@@ -118,6 +122,9 @@ export class Node implements RoutingPort {
     });
     this.reads = new ReadRouter(this, { ...limits, askAgainMs: ASK_READ_AGAIN_MS });
     this.driver = this.#createDriver();
+    const { lastIndex } = options.stored;
+    this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
+    this.recorder.started();
   }
 
   #createDriver(): RaftDriver {
@@ -126,13 +133,16 @@ export class Node implements RoutingPort {
       store,
       transport,
       listener: {
-        role: (role, term, leader, cause) => this.#roleChanged(role, term, leader, cause),
+        role: (effect) => this.#roleChanged(effect),
+        note: (note) => this.recorder.note(note),
+        appended: (truncateFrom, last) => this.recorder.appended(truncateFrom, last),
+        durable: (index, at) => this.recorder.durable(index, at),
         committed: (before, now) => this.#committed(before, now),
         readIndex: (ref, index) => this.#readIndex(ref, index),
-        transferFailed: (to) =>
-          this.#transferEnded(`${to || 'no other node'} did not take over leadership in time`),
+        transferFailed: (to) => this.#transferFailed(to),
         whole: () => {
           store.markWhole();
+          this.recorder.whole();
           log.info('the log is proven whole again: this node votes');
         },
         broken: (error) => this.#broken(error),
@@ -144,11 +154,13 @@ export class Node implements RoutingPort {
   restart(store: Store, stored: StoredState): void {
     this.options = { ...this.options, store, stored };
     this.driver = this.#createDriver();
+    this.recorder.restarted();
     this.driver.start();
     this.closed = undefined;
   }
 
   start(): void {
+    this.recorder.turnsBegin();
     this.driver.start();
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     // A cluster of one need not wait for a leader that cannot exist.
@@ -206,7 +218,8 @@ export class Node implements RoutingPort {
     });
   }
 
-  linkChanged(peer: string, up: boolean): void {
+  linkChanged(peer: string, up: boolean, reason: string, direction: 'OUT' | 'IN'): void {
+    if (direction === 'OUT') this.recorder.link(peer, up, reason);
     if (!up) this.proposals.linkLost(peer, performance.now());
   }
 
@@ -218,6 +231,10 @@ export class Node implements RoutingPort {
 
   propose(commands: readonly Command[]): ReturnType<RoutingPort['propose']> {
     return this.driver.propose(commands);
+  }
+
+  placed(first: number, last: number, waitedSince: number): void {
+    this.recorder.placed(first, last, waitedSince);
   }
 
   requestReadIndex(id: number): void {
@@ -236,7 +253,9 @@ export class Node implements RoutingPort {
 
   // ---------------------------------------------------------------- from the driver
 
-  #roleChanged(role: Role, term: number, leader: string, cause: Cause): void {
+  #roleChanged(effect: RoleEffect): void {
+    this.recorder.role(effect);
+    const { role, term, leader, cause } = effect;
     this.options.log.info({ role, term, leader, cause }, 'role changed');
     this.#learnLeader(leader, term);
     if (leader !== '') this.#transferEnded(undefined);
@@ -250,6 +269,7 @@ export class Node implements RoutingPort {
   }
 
   #committed(before: number, now: number): void {
+    this.recorder.committed(now);
     this.proposals.committed(before, now);
     if (this.#waitingForCommit.length > 0) {
       const ready = this.#waitingForCommit.filter((waiter) => waiter.index <= now);
@@ -299,6 +319,7 @@ export class Node implements RoutingPort {
    * last batch had some), else what came with this callback, which saves a lone client one turn.
    */
   wake(): void {
+    if (this.#waitingSince === 0 && this.proposals.waiting > 0) this.#waitingSince = performance.now();
     if (this.#flushing || this.proposals.waiting + this.reads.unasked === 0) return;
     this.#flushing = true;
     if (this.#company) setImmediate(this.#flush);
@@ -308,13 +329,16 @@ export class Node implements RoutingPort {
   readonly #flush = (): void => {
     this.#flushing = false;
     this.#company = this.proposals.waiting + this.reads.unasked > 1;
-    this.proposals.flush();
+    this.proposals.flush(this.#waitingSince);
+    if (this.proposals.waiting === 0) this.#waitingSince = 0;
     this.reads.flush(performance.now());
   };
 
   #keepHouse(): void {
     const now = performance.now();
     const { raft } = this.driver;
+    const { oldestWriteMs } = this.options.store.stats();
+    this.recorder.turn(now, oldestWriteMs, () => this.options.transport.links());
     this.#learnLeader(raft.leader, raft.term);
     if (now >= this.#expiryDue) {
       this.#expiryDue = now + EXPIRY_MS;
@@ -325,7 +349,7 @@ export class Node implements RoutingPort {
     this.options.listener.pressure(this.#pressure());
     this.options.listener.committed();
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
-    if (raft.role === 'LEADER' && this.options.store.stats().oldestWriteMs > stuckMs) {
+    if (raft.role === 'LEADER' && oldestWriteMs > stuckMs) {
       this.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
     }
     this.wake();
@@ -348,6 +372,7 @@ export class Node implements RoutingPort {
     this.app.name = position.app;
     this.app.applied = position.appliedIndex;
     this.#results.clear();
+    this.recorder.stages.appIsAt(position.appliedIndex);
     this.setAppState('CONNECTED', '');
     this.reads.appliedIs(position.appliedIndex);
     return this.app.epoch;
@@ -357,6 +382,7 @@ export class Node implements RoutingPort {
     if (epoch !== this.app.epoch) return;
     const before = this.app.applied;
     this.app.applied = through;
+    this.recorder.applied(through);
     this.#results.add(results);
     this.proposals.applied(before, through);
     this.reads.appliedIs(through);
@@ -368,6 +394,7 @@ export class Node implements RoutingPort {
     this.app.reason = reason;
     this.app.since = Date.now();
     this.options.log.info({ app: this.app.name, state, reason }, 'app state changed');
+    this.recorder.appState(state, reason, this.app.epoch, this.app.applied);
   }
 
   /** Resolves true once `index` is committed here, false after `timeoutMs`. */
@@ -425,6 +452,12 @@ export class Node implements RoutingPort {
           target: to,
         });
     });
+  }
+
+  #transferFailed(to: string): void {
+    const reason = `${to || 'no other node'} did not take over leadership in time`;
+    this.recorder.transferFailed(to, reason);
+    this.#transferEnded(reason);
   }
 
   #transferEnded(failed: string | undefined): void {

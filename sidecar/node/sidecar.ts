@@ -183,7 +183,10 @@ class RunningSidecar implements Sidecar {
     store.listen({
       durable: (sequence) => this.#node.driver.durable(sequence),
       fault: (error) => this.#storeFault(error),
-      committed: (ms) => this.#metrics?.observeFsync(ms / 1_000),
+      committed: (ms) => {
+        this.#metrics?.observeFsync(ms / 1_000);
+        this.#node.recorder.wrote(ms);
+      },
     });
   }
 
@@ -209,6 +212,7 @@ class RunningSidecar implements Sidecar {
       node,
       app: appHost,
       version: VERSION,
+      control,
       members,
       http: () => this.http,
       delivered,
@@ -227,7 +231,7 @@ class RunningSidecar implements Sidecar {
     this.#appSocket = printable(await app.listen());
     const bound = await transport.start({
       message: (message) => node.receive(message),
-      link: (peer, up) => node.linkChanged(peer, up),
+      link: (peer, up, reason, direction) => node.linkChanged(peer, up, reason, direction),
     });
     this.#peer = `${bound.host}:${bound.port}`;
     this.#endpointFile = await writeEndpointFile({
@@ -259,6 +263,7 @@ class RunningSidecar implements Sidecar {
     const node = this.#node;
     this.#log.error({ err: error }, 'the disk is full: this node takes no writes until there is space');
     node.closed = refusal('NO_SPACE', `the disk of ${node.id} is full`, { retryAfterMs: NO_SPACE_RETRY_MS });
+    node.recorder.diskFull(error.message);
     node.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
     node.driver.stop();
     this.#awaitSpace().catch((failure: unknown) => {
@@ -285,10 +290,12 @@ class RunningSidecar implements Sidecar {
     const store = this.#store as Store;
     this.#listenTo(store);
     this.#node.restart(store, stored);
+    this.#node.recorder.diskHasSpace();
   }
 
   #fail(exitCode: number, message: string): void {
     this.#log.error({ exitCode }, `the sidecar ends: ${message}`);
+    this.#node.recorder.stopping('FAULT', message);
     this.#node.stop();
     const end = (): void => this.#end(exitCode);
     this.abandon().then(end, end);
@@ -311,6 +318,7 @@ class RunningSidecar implements Sidecar {
     const node = this.#node;
     this.#log.info('stopping');
     node.closed = refusal('SHUTTING_DOWN', 'this sidecar is stopping');
+    node.recorder.stopping('SHUTTING_DOWN', 'this sidecar was told to stop');
     const deadline = performance.now() + LIMITS.shutdownMs;
     const others = node.options.raft.membership.voters.length > 1;
     if (others && node.driver.raft.role === 'LEADER') {

@@ -8,7 +8,7 @@ import { type Entry, EntryKind, entryKindName } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import type { Progress } from './progress.ts';
 import type { Raft } from './raft.ts';
-import type { Effect, PersistEffect } from './types.ts';
+import type { Effect, NoteEffect, PersistEffect } from './types.ts';
 
 /** Longer commands are shown by their size. */
 const COMMAND_SHOWN_MAX = 24;
@@ -108,6 +108,29 @@ export function describeEffect(e: Effect): string {
       return `gives up the transfer to ${e.to || 'anybody'}`;
     case 'whole':
       return 'has proven its log: it may vote';
+    case 'note':
+      return describeNote(e);
+  }
+}
+
+function describeNote(e: NoteEffect): string {
+  switch (e.about) {
+    case 'VOTE_GIVEN':
+    case 'VOTE_RECEIVED': {
+      const answer = e.granted ? 'granted' : `refused: ${e.reason}`;
+      const who = e.about === 'VOTE_GIVEN' ? `given to ${e.peer}` : `received from ${e.peer}`;
+      return `notes a ${e.preVote ? 'pre-vote' : 'vote'} for term ${e.term} ${who}: ${answer}`;
+    }
+    case 'CONTACT_LOST':
+      return `notes that ${e.peer} has been silent for ${e.ms} ms`;
+    case 'CONTACT_REGAINED':
+      return `notes that ${e.peer} answers again after ${e.ms} ms`;
+    case 'APPEND_REJECTED':
+      return `notes an append after ${e.index} that was rejected, ${e.peer}, hint ${e.hint}: ${e.cause}`;
+    case 'TRUNCATED':
+      return `notes that ${e.first} through ${e.last} of term ${e.oldTerm} were dropped for ${e.peer}`;
+    case 'TRANSFER_STARTED':
+      return `notes that it hands over to ${e.peer}`;
   }
 }
 

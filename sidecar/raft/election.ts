@@ -95,6 +95,8 @@ export function receiveVoteRequest(s: RaftState, m: VoteRequest): void {
 /** A grant speaks of the term asked for; a refusal of our own, so that an old candidate learns it. */
 export function replyToVote(s: RaftState, m: VoteRequest, reason: string): void {
   const granted = reason === '';
+  const { from: peer, term, preVote } = m;
+  s.note({ about: 'VOTE_GIVEN', peer, term, preVote, granted, reason });
   s.sendAfterHardState({
     type: 'VoteReply',
     group: s.config.group,
@@ -105,6 +107,18 @@ export function replyToVote(s: RaftState, m: VoteRequest, reason: string): void 
     granted,
     reason,
   });
+}
+
+/**
+ * For the record: also what does not count, since a refusal by a voter of an older term, or of a newer one, tells why we
+ * were not elected.
+ */
+export function noteVoteReply(s: RaftState, m: VoteReply): void {
+  const { from: peer, preVote, granted, reason } = m;
+  if (s.role !== 'CANDIDATE' || preVote !== s.preCandidate || s.votes.has(peer)) return;
+  const term = preVote ? s.term + 1 : s.term;
+  if (granted && m.term !== term) return;
+  s.note({ about: 'VOTE_RECEIVED', peer, term, preVote, granted, reason });
 }
 
 export function receiveVoteReply(s: RaftState, m: VoteReply): void {

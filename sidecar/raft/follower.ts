@@ -52,6 +52,8 @@ function refuseAppend(s: RaftState, m: Append): void {
   const upTo = Math.min(m.prevIndex, s.log.lastIndex);
   const hintIndex = s.log.runs.lastIndexWithTermAtMost(m.prevTerm, upTo);
   const hintTerm = s.log.termAt(hintIndex) ?? 0;
+  const cause = m.prevIndex > s.log.lastIndex ? 'GAP' : 'CONFLICT';
+  s.note({ about: 'APPEND_REJECTED', peer: m.from, index: m.prevIndex, hint: hintIndex, cause });
   s.sendAfterHardState(reply(s, m, { ok: false, index: m.prevIndex, hintIndex, hintTerm }));
 }
 

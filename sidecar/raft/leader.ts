@@ -28,6 +28,7 @@ export function becomeLeader(s: RaftState): void {
     s.progress.set(id, progress);
   }
   s.setRole('LEADER', s.id, 'VOTE_WON');
+  s.leaderContact = Number.NEGATIVE_INFINITY;
   // Nothing of earlier terms can be committed, and no read served, before an entry of our own is (§5.4.2, §6.4).
   appendAsLeader(s, [{ kind: EntryKind.NOOP, command: NOTHING, session: 0, sequence: 0 }]);
   broadcastHeartbeat(s);
@@ -174,6 +175,9 @@ function refused(s: RaftState, p: Progress, m: AppendReply): void {
   // Reordered: it refused an append from before the ones it has acknowledged since.
   if (p.state === 'PROBE' && m.index !== p.next - 1) return;
   if (p.state === 'REPLICATE' && m.index < p.match) return;
+  // Where our entry is theirs too, their log merely ends there.
+  const cause = s.log.termAt(m.hintIndex) === m.hintTerm ? 'GAP' : 'CONFLICT';
+  s.note({ about: 'APPEND_REJECTED', peer: p.id, index: m.index, hint: m.hintIndex, cause });
   // It has less than it acknowledged: it lost its disk. Counting it on would be a lie.
   if (m.hintIndex < p.match) p.match = guess;
   p.becomeProbe(Math.min(m.index, guess + 1));
@@ -184,6 +188,7 @@ export function receiveHeartbeatReply(s: RaftState, m: HeartbeatReply): void {
   const p = s.progress.get(m.from);
   if (s.role !== 'LEADER' || p === undefined) return;
   contact(s, p, m.round, m.applied);
+  if (m.commit > p.commit) p.commit = m.commit;
   if (p.state === 'PROBE') {
     // The probe or its answer was lost, or is late: ask again, but not at every answer (reads cause many).
     if (s.now - p.probedAt >= s.config.heartbeatMs) p.probing = false;
@@ -207,7 +212,12 @@ function isLosing(s: RaftState, p: Progress, m: HeartbeatReply): boolean {
 }
 
 function contact(s: RaftState, p: Progress, round: number, applied: number): void {
+  if (p.silent) {
+    p.silent = false;
+    s.note({ about: 'CONTACT_REGAINED', peer: p.id, ms: s.now - p.lastContact });
+  }
   p.lastContact = s.now;
+  p.answered = true;
   if (round > p.round) p.round = round;
   if (applied > p.applied) p.applied = applied;
 }

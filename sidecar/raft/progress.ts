@@ -30,11 +30,17 @@ export class Progress {
   commitSent = 0;
   /** Highest confirmation round it answered. */
   round = 0;
-  /** When it last answered anything; -Infinity when it never did in this term. */
+  /** When it last answered anything; when we became leader, while it has not in this term. */
   lastContact: number;
+  /** It has answered in this term. */
+  answered = false;
+  /** It has not answered for an election timeout (timing.ts says so once). */
+  silent = false;
   /** When it last acknowledged entries, or we last became sure that none are lost. */
   lastAck: number;
+  /** How far its app said it is, and what it said it has committed. */
   applied = 0;
+  commit = 0;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
 

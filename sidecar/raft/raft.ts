@@ -4,7 +4,7 @@
  */
 import type { Membership, Role } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
-import { campaign, receiveVoteReply, receiveVoteRequest, replyToVote } from './election.ts';
+import { campaign, noteVoteReply, receiveVoteReply, receiveVoteRequest, replyToVote } from './election.ts';
 import { answerOldLeader, receiveAppend, receiveHeartbeat, receiveTimeoutNow } from './follower.ts';
 import {
   commitByCounting,
@@ -59,6 +59,10 @@ export class Raft {
   }
   get leader(): string {
     return this.#s.leader;
+  }
+  /** When its leader was heard last, on the clock handed in; -Infinity when never, or when it has led since. */
+  get leaderContact(): number {
+    return this.#s.leaderContact;
   }
   get commitIndex(): number {
     return this.#s.commit;
@@ -124,6 +128,7 @@ function handle(s: RaftState, input: Input): void {
 /** Rules that hold for every message (paper §5.1), then the handler of its kind. */
 function receive(s: RaftState, m: RaftMessage): void {
   if (m.group !== s.config.group || m.to !== s.id) return;
+  if (m.type === 'VoteReply') noteVoteReply(s, m);
   if (m.term > s.term) {
     if (m.type === 'VoteRequest') {
       // A live leader is not disturbed by somebody who merely cannot hear it (§4.2.3).

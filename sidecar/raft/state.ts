@@ -11,7 +11,7 @@ import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
 import { isVoter } from './quorum.ts';
-import type { Clock, Effect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
+import type { Clock, Effect, NoteEffect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
 
 /** A read that waits for its confirmation round. */
 export interface WaitingRead {
@@ -21,6 +21,9 @@ export interface WaitingRead {
   /** Leadership must be confirmed in this round or a later one; 0 while no round has begun. */
   readonly round: number;
 }
+
+type WithoutType<T> = T extends unknown ? Omit<T, 'type'> : never;
+export type Note = WithoutType<NoteEffect>;
 
 export interface Transfer {
   readonly to: string;
@@ -62,7 +65,7 @@ export class RaftState {
   wall = 0;
   lastTick: number | undefined;
   electionDeadline = 0;
-  /** When the current leader was last heard; -Infinity when never. */
+  /** When the last leader was heard last; -Infinity when never, or when we have led since. */
   leaderContact = Number.NEGATIVE_INFINITY;
   heartbeatDue = 0;
 
@@ -154,7 +157,8 @@ export class RaftState {
   setRole(role: Role, leader: string, cause: Cause): void {
     this.role = role;
     this.leader = leader;
-    this.effects.push({ type: 'role', role, term: this.term, leader, cause });
+    const silentMs = this.now - this.leaderContact;
+    this.effects.push({ type: 'role', role, term: this.term, leader, cause, silentMs });
   }
 
   /**
@@ -196,6 +200,10 @@ export class RaftState {
       throw new Error(`committed entries would be dropped: truncate from ${from}, commit ${this.commit}`);
     }
     if (this.appended.length > 0) throw new Error('truncation after an append in one step');
+    for (const { term, first, last } of this.log.runs.list()) {
+      if (last < from) continue;
+      this.note({ about: 'TRUNCATED', peer: this.leader, first: Math.max(first, from), last, oldTerm: term });
+    }
     this.log.truncateFrom(from);
     this.truncateFrom = from;
     this.durable = Math.min(this.durable, from - 1);
@@ -210,6 +218,11 @@ export class RaftState {
     }
     this.commit = index;
     this.effects.push({ type: 'commit', index });
+  }
+
+  /** Says something for the record; nothing follows from it. */
+  note(note: Note): void {
+    this.effects.push({ type: 'note', ...note });
   }
 
   send(message: RaftMessage): void {

@@ -35,6 +35,7 @@ function leaderTick(s: RaftState, stalled: boolean): void {
     s.becomeFollower(s.term, '', 'STALLED');
     return;
   }
+  noteSilence(s);
   if (s.config.checkQuorum && !hasQuorum(s)) {
     s.becomeFollower(s.term, '', 'QUORUM_LOST');
     return;
@@ -44,6 +45,15 @@ function leaderTick(s: RaftState, stalled: boolean): void {
     s.transfer = undefined;
   }
   if (s.now >= s.heartbeatDue) broadcastHeartbeat(s);
+}
+
+function noteSilence(s: RaftState): void {
+  for (const p of s.progress.values()) {
+    const ms = s.now - p.lastContact;
+    if (p.silent || ms < s.config.electionMaxMs) continue;
+    p.silent = true;
+    s.note({ about: 'CONTACT_LOST', peer: p.id, ms });
+  }
 }
 
 /** Has a leader heard from a quorum (itself included) within an election timeout? */

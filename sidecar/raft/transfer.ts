@@ -15,6 +15,7 @@ export function startTransfer(s: RaftState, to: string): void {
     return;
   }
   s.transfer = { to: target, deadline: s.now + s.config.electionMaxMs };
+  s.note({ about: 'TRANSFER_STARTED', peer: target });
   continueTransfer(s, progress);
 }
 

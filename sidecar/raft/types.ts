@@ -120,7 +120,47 @@ export interface RoleEffect {
   /** '' while unknown. */
   readonly leader: string;
   readonly cause: Cause;
+  /** For how long the last leader had been silent then, ms; Infinity where we heard none, or led ourselves. */
+  readonly silentMs: number;
 }
+
+/**
+ * What the core knows and no other effect tells: for the record alone. Nothing follows from it, so a driver MAY ignore it.
+ * MUST be rare: never one per append or proposal.
+ */
+export type NoteEffect = { readonly type: 'note'; readonly peer: string } & (
+  | {
+      /** GIVEN: our answer to `peer`, who asked for `term`. RECEIVED: the answer of `peer` to us, who asked for it. */
+      readonly about: 'VOTE_GIVEN' | 'VOTE_RECEIVED';
+      readonly term: number;
+      readonly preVote: boolean;
+      readonly granted: boolean;
+      /** Why it was refused, '' when granted. */
+      readonly reason: string;
+    }
+  | {
+      /** Leader: `peer` has been silent for `ms` by now, or was until now. */
+      readonly about: 'CONTACT_LOST' | 'CONTACT_REGAINED';
+      readonly ms: number;
+    }
+  | {
+      /** The log does not fit after `index`; it can at `hint` at best. Leader: theirs to ours; follower: ours to theirs. */
+      readonly about: 'APPEND_REJECTED';
+      readonly index: number;
+      readonly hint: number;
+      /** GAP: there is no entry at `index`. CONFLICT: there is another one. */
+      readonly cause: 'GAP' | 'CONFLICT';
+    }
+  | {
+      /** Entries `first`…`last` of ours, all of `oldTerm`, were dropped for those of `peer`. */
+      readonly about: 'TRUNCATED';
+      readonly first: number;
+      readonly last: number;
+      readonly oldTerm: number;
+    }
+  /** A transfer of leadership to `peer` began. */
+  | { readonly about: 'TRANSFER_STARTED' }
+);
 
 export type Effect =
   | PersistEffect
@@ -143,4 +183,5 @@ export type Effect =
   /** A leadership transfer was given up; we still lead. */
   | { readonly type: 'transferFailed'; readonly to: string }
   /** The log is proven again: this node may vote from now on. */
-  | { readonly type: 'whole' };
+  | { readonly type: 'whole' }
+  | NoteEffect;

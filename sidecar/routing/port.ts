@@ -44,6 +44,8 @@ export interface RoutingPort {
   propose(
     commands: readonly Command[],
   ): { firstIndex: number; term: number } | { refused: 'NOT_LEADER' | 'OVERLOADED' };
+  /** For the record: a batch of our own clients stands at `first`…`last` of a leader's log; its oldest command waited since then. */
+  placed?(first: number, last: number, waitedSince: number): void;
   /** Asks our own core for a read index; it answers through `ReadRouter.localReadIndex` with the same number. */
   requestReadIndex(ref: number): void;
   /** Term of our own log at a committed index. */

@@ -18,6 +18,8 @@ import { Tally } from './tally.ts';
 interface Forwarded {
   readonly to: string;
   readonly tickets: readonly Ticket[];
+  /** Since when the oldest of them waited. */
+  readonly waitedSince: number;
   /** Set once that leader is no longer the leader we know: the reply is awaited until then. */
   giveUpAt: number;
 }
@@ -114,14 +116,17 @@ export class ProposalRouter {
     return this.#waiting.length;
   }
 
-  /** Gives everything that waits to the leader in one batch, if one is known. Call once per turn of the loop. */
-  flush(): void {
+  /**
+   * Gives everything that waits to the leader in one batch, if one is known. Call once per turn of the loop.
+   * `waitedSince`: when the first of what waits was taken; only handed on to the port's `placed`.
+   */
+  flush(waitedSince = 0): void {
     while (this.#waiting.length > 0 && this.#leader !== '') {
       const tickets = this.#nextBatch();
       if (this.#leader === this.#port.id) {
-        if (!this.#proposeHere(tickets)) return;
+        if (!this.#proposeHere(tickets, waitedSince)) return;
       } else {
-        this.#forward(tickets);
+        this.#forward(tickets, waitedSince);
       }
     }
   }
@@ -144,7 +149,7 @@ export class ProposalRouter {
   }
 
   /** False when our core does not take them now: they wait on. */
-  #proposeHere(tickets: Ticket[]): boolean {
+  #proposeHere(tickets: Ticket[], waitedSince: number): boolean {
     const answer = this.#port.propose(tickets);
     if ('refused' in answer) {
       if (answer.refused === 'NOT_LEADER') {
@@ -155,11 +160,11 @@ export class ProposalRouter {
         this.#refuse(ticket, 'OVERLOADED', 'the leader has too much to commit', 50);
       return true;
     }
-    this.#watch(tickets, answer.firstIndex, answer.term);
+    this.#watch(tickets, answer.firstIndex, answer.term, waitedSince);
     return true;
   }
 
-  #forward(tickets: Ticket[]): void {
+  #forward(tickets: Ticket[], waitedSince: number): void {
     const sendable: Ticket[] = [];
     for (const ticket of tickets) {
       if (ticket.expectedTerm !== undefined) {
@@ -170,7 +175,8 @@ export class ProposalRouter {
     }
     if (sendable.length === 0) return;
     const id = this.#nextId++;
-    this.#forwarded.set(id, { to: this.#leader, tickets: sendable, giveUpAt: Number.POSITIVE_INFINITY });
+    const giveUpAt = Number.POSITIVE_INFINITY;
+    this.#forwarded.set(id, { to: this.#leader, tickets: sendable, waitedSince, giveUpAt });
     const { id: from, group } = this.#port;
     this.#port.send({ type: 'ForwardPropose', group, from, to: this.#leader, id, commands: sendable });
   }
@@ -182,7 +188,7 @@ export class ProposalRouter {
     this.#forwarded.delete(m.id);
     this.forwards.count(m.refused === '' ? 'OK' : (m.refused as DefiniteCode), forwarded.tickets.length);
     if (m.refused === '') {
-      this.#watch(forwarded.tickets, m.firstIndex, m.term);
+      this.#watch(forwarded.tickets, m.firstIndex, m.term, forwarded.waitedSince);
       if (m.firstIndex <= commit) {
         this.committed(m.firstIndex - 1, Math.min(commit, m.firstIndex + forwarded.tickets.length - 1));
       }
@@ -201,7 +207,8 @@ export class ProposalRouter {
     this.#waiting = [...forwarded.tickets, ...this.#waiting];
   }
 
-  #watch(tickets: readonly Ticket[], firstIndex: number, term: number): void {
+  #watch(tickets: readonly Ticket[], firstIndex: number, term: number, waitedSince: number): void {
+    this.#port.placed?.(firstIndex, firstIndex + tickets.length - 1, waitedSince);
     let index = firstIndex;
     for (const ticket of tickets) {
       ticket.index = index;

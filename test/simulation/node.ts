@@ -247,6 +247,8 @@ export class SimNode {
       );
     }
     for (const effect of effects) {
+      // Nothing follows from a note.
+      if (effect.type === 'note') continue;
       if (this.#crashesBefore(effect)) {
         this.crash('in the middle of a step');
         return [];

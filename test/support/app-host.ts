@@ -104,6 +104,10 @@ export class FakeHost implements AppHost {
     return this.epoch;
   }
 
+  delivered(): void {
+    // Tests look at the frames.
+  }
+
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
     this.acks.push({ epoch, through, results });
     this.#told();

@@ -61,6 +61,8 @@ export class Cluster {
     if (node.raft === undefined) throw new ScriptError(`${node.id} is down`);
     if (input.type === 'read') this.#invariants.readBegins(node.id, input.ref);
     for (const effect of node.raft.step(input, node.clock)) {
+      // Notes are for the record; a transcript shows what they are about.
+      if (effect.type === 'note') continue;
       this.#execute(node, effect);
       this.#invariants.effect(node, effect);
     }

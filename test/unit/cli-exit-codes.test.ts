@@ -58,6 +58,8 @@ describe('the outrigger command', () => {
       'propose',
       'read',
       'transfer',
+      'events',
+      'explain',
     ];
     for (const { code, stdout } of await Promise.all(
       commands.map((command) => outrigger([command, '--help'])),
@@ -87,6 +89,9 @@ describe('the outrigger command', () => {
     ['joining', ['run', '--join', 'http://127.0.0.1:1'], /--join comes with membership changes/],
     ['an index without AT_LEAST', ['read', '--index', '4'], /go together/],
     ['an unknown consistency', ['read', '--consistency', 'MAYBE'], /Allowed choices are LINEARIZABLE/],
+    ['a question that is none', ['explain', 'weather'], /Allowed choices are leader, lag, entry, member/],
+    ['an entry without its index', ['explain', 'entry', 'n1'], /needs the index of an entry/],
+    ['a place in the events that is none', ['events', '--since', 'x'], /--since is the number of an event/],
     ['a URL that is none', ['status', '--http', 'nonsense'], /--http must be a URL/],
     ['--http and --cluster', ['status', '--http', 'http://x', '--cluster', 'c'], /leave out --cluster/],
     ['a token file alone', ['log', '--token-file', 'x'], /--token-file goes with --http/],

@@ -210,8 +210,8 @@ describe('http: requests and answers', () => {
     assert.equal((await log('')).status, 200);
     assert.equal((await log('?from=2&to=5&limit=999999')).status, 200);
     assert.deepEqual(fixture.calls, [
-      ['log', 0, Number.MAX_SAFE_INTEGER, LIMITS.logPageEntries],
-      ['log', 2, 5, LIMITS.logPageEntries],
+      ['log', 0, Number.MAX_SAFE_INTEGER, LIMITS.logPageEntries, false],
+      ['log', 2, 5, LIMITS.logPageEntries, false],
     ]);
     for (const query of [
       '?from=',

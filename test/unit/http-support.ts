@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import type { HttpLog } from '../../sidecar/http/answers.ts';
-import type { HttpHost } from '../../sidecar/http/host.ts';
+import type { EventFeed, HttpHost } from '../../sidecar/http/host.ts';
 import { type HttpOptions, type HttpServer, startHttp } from '../../sidecar/http/server.ts';
 import { mintTokens, tokenCheck } from '../../sidecar/http/tokens.ts';
 
@@ -33,6 +33,14 @@ export async function startFixture(more: Partial<HttpOptions> = {}): Promise<Fix
   const server = await startHttp({ host, listen, tokens: tokenCheck(TOKENS), log, ...more });
   return { server, port: server.port, calls, errors, host };
 }
+
+const NO_EVENTS: EventFeed = {
+  generation: 'f00d',
+  first: 1,
+  last: 0,
+  since: () => [],
+  listen: () => () => undefined,
+};
 
 function fakeHost(calls: Call[]): Mutable<HttpHost> {
   const status: NodeStatus = {
@@ -68,19 +76,41 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       lastCommitMs: 0,
     },
     uptimeMs: 1,
+    generation: 'f00d',
+    now: 1_700_000_000_000,
+    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
+    leaderContactMs: null,
+    applyLag: { entries: 0, ms: 0 },
+    control: false,
   };
   return {
     status: () => status,
     leader: () => ({ leader: 'n1', http: 'http://127.0.0.1:8001', term: 3, isLeader: true }),
     members: () => [],
     readiness: () => [{ name: 'leader', ok: true, reason: '' }],
-    log: async (from, to, limit) => {
-      calls.push(['log', from, to, limit]);
+    log: async (from, to, limit, withStages) => {
+      calls.push(['log', from, to, limit, withStages]);
       return { from, to, firstIndex: 1, lastIndex: 7, commitIndex: 7, entries: [] };
     },
     terms: () => {
       calls.push(['terms']);
       return { runs: [], snapshotIndex: 0, snapshotTerm: 0, commitIndex: 7, appliedIndex: 7 };
+    },
+    events: () => {
+      calls.push(['events']);
+      return NO_EVENTS;
+    },
+    explain: async ({ about, id }) => {
+      calls.push(['explain', about, id]);
+      return {
+        about,
+        id,
+        cause: 'LEADER_STABLE',
+        certainty: 'CERTAIN',
+        answer: 'it leads',
+        evidence: [],
+        next: '',
+      };
     },
     propose: async (request) => {
       calls.push(['propose', { ...request, command: Buffer.from(request.command).toString('latin1') }]);

@@ -88,6 +88,9 @@ async function node(entries: Entry[], kept: number): Promise<Setup> {
     transport: wire,
     listener: {
       role: () => undefined,
+      note: () => undefined,
+      appended: () => undefined,
+      durable: () => undefined,
       committed: (_before, now) => committed.push(now),
       readIndex: () => undefined,
       transferFailed: () => undefined,
@@ -143,6 +146,9 @@ describe('the driver of a node', () => {
       transport: wire,
       listener: {
         role: () => undefined,
+        note: () => undefined,
+        appended: () => undefined,
+        durable: () => undefined,
         committed: () => undefined,
         readIndex: () => undefined,
         transferFailed: () => undefined,

@@ -49,7 +49,14 @@ describe('raft describe', () => {
     const write = { type: 'persist', sequence: 1, hardState, truncateFrom: undefined, entries: [] } as const;
     assert.equal(describeEffect({ ...write, expectedHash: '' }), 'write #1: term=2 vote=none');
     assert.equal(describeEffect({ type: 'transferFailed', to: '' }), 'gives up the transfer to anybody');
-    const role = { type: 'role', role: 'FOLLOWER', term: 2, leader: '', cause: 'STARTED' } as const;
+    const role = {
+      type: 'role',
+      role: 'FOLLOWER',
+      term: 2,
+      leader: '',
+      silentMs: 5,
+      cause: 'STARTED',
+    } as const;
     assert.equal(describeEffect(role), 'is FOLLOWER in term 2, leader unknown: STARTED');
   });
 });

@@ -1,0 +1,125 @@
+/**
+ * `/v1/status`: how this node stands, and on a leader how each follower does.
+ *
+ * MUST: say of everything that is behind why, as far as this node can know; be made from one moment.
+ */
+import type { BehindReason, Lag, MemberStatus, NodeStatus, ProgressStatus } from '../../shared/inspect.ts';
+import type { Progress } from '../raft/progress.ts';
+import type { Node } from './node.ts';
+
+export interface StatusParts {
+  readonly node: Node;
+  readonly version: string;
+  /** May faults be injected? */
+  readonly control: boolean;
+  /** Highest index handed to the app. */
+  readonly delivered: () => number;
+}
+
+export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[]): NodeStatus {
+  const { node, version, control } = parts;
+  const { raft } = node.driver;
+  const { app, recorder } = node;
+  const { electionMinMs, electionMaxMs, heartbeatMs } = node.options.raft;
+  return {
+    cluster: node.options.cluster,
+    node: node.id,
+    group: node.group,
+    version,
+    role: raft.role,
+    term: raft.term,
+    leader: raft.leader === '' ? null : raft.leader,
+    votedFor: raft.vote === '' ? null : raft.vote,
+    commitIndex: raft.commitIndex,
+    appliedIndex: app.applied,
+    deliveredIndex: parts.delivered(),
+    durableIndex: raft.durableIndex,
+    firstIndex: raft.log.firstIndex,
+    lastIndex: raft.log.lastIndex,
+    lastTerm: raft.log.lastTerm,
+    snapshotIndex: 0,
+    membership: raft.membership,
+    members,
+    progress: raft.progress().map((p) => progressStatus(node, p)),
+    app: { state: app.state, name: app.name, epoch: app.epoch, reason: app.reason, since: app.since },
+    sessions: { open: 0 },
+    store: storeStatus(node),
+    uptimeMs: Date.now() - node.startedAt,
+    generation: recorder.events.generation,
+    now: recorder.clock.now(),
+    timing: { electionMinMs, electionMaxMs, heartbeatMs },
+    leaderContactMs: leaderContact(node),
+    applyLag: applyLag(node),
+    control,
+  };
+}
+
+function leaderContact({ driver: { raft } }: Node): number | null {
+  if (raft.leader === '' || raft.role === 'LEADER') return null;
+  const ms = performance.now() - raft.leaderContact;
+  return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : null;
+}
+
+function applyLag({ driver: { raft }, app, recorder }: Node): Lag {
+  const entries = Math.max(0, raft.commitIndex - app.applied);
+  if (entries === 0) return { entries, ms: 0 };
+  const { clock, stages } = recorder;
+  const now = clock.now();
+  return { entries, ms: Math.max(0, Math.round(now - (stages.committed.atLatest(app.applied + 1) ?? now))) };
+}
+
+function storeStatus(node: Node): NodeStatus['store'] {
+  const { queuedWrites, queuedBytes, oldestWriteMs, commits, lastCommitMs } = node.options.store.stats();
+  const { whole } = node.driver.raft;
+  const { proof } = node.options.stored;
+  const full = node.closed?.code === 'NO_SPACE';
+  const unproven = whole || proof.whole ? '' : proof.reason;
+  return {
+    state: full ? 'NO_SPACE' : 'OK',
+    reason: full ? (node.closed?.message ?? '') : unproven,
+    whole,
+    queuedWrites,
+    queuedBytes,
+    oldestWriteMs,
+    commits,
+    lastCommitMs,
+  };
+}
+
+function progressStatus(node: Node, p: Progress): ProgressStatus {
+  const { lastIndex } = node.driver.raft.log;
+  const now = performance.now();
+  return {
+    id: p.id,
+    matchIndex: p.match,
+    nextIndex: p.next,
+    state: p.state,
+    inflightBytes: p.inflightBytes,
+    lagEntries: lastIndex - p.match,
+    lagMs: Math.round(lagMs(node, p, now)),
+    lastContactMs: p.answered ? Math.max(0, Math.round(now - p.lastContact)) : null,
+    appliedIndex: p.applied,
+    commitIndex: p.commit,
+    behind: behindReason(node, p, now),
+  };
+}
+
+/** For how long the first entry that it lacks has been in the log. */
+function lagMs(node: Node, p: Progress, now: number): number {
+  const { log } = node.driver.raft;
+  if (p.match === log.lastIndex) return 0;
+  const missing = log.entryAt(Math.max(p.match + 1, log.tailFirst));
+  const missingMs = missing === undefined ? 0 : Math.max(0, Date.now() - missing.time);
+  // A new leader does not know yet what it has: then all we know is since when we have been asking.
+  return p.match === 0 ? Math.min(missingMs, now - node.recorder.roleSince) : missingMs;
+}
+
+function behindReason(node: Node, p: Progress, now: number): BehindReason {
+  const { electionMaxMs, inflightAppends, inflightBytes } = node.options.raft;
+  if (p.match === node.driver.raft.log.lastIndex) return 'NONE';
+  if (now - p.lastContact >= electionMaxMs) return 'NO_CONTACT';
+  if (p.state === 'PROBE') return 'PROBING';
+  if (p.state === 'SNAPSHOT') return 'SNAPSHOT';
+  if (p.fetching !== 0) return 'FETCHING';
+  return p.windowIsFull(inflightAppends, inflightBytes) ? 'WINDOW_FULL' : 'CATCHING_UP';
+}
