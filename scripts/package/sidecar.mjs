@@ -1,0 +1,39 @@
+/**
+ * The sidecar as a platform VSIX carries it: complete in itself, for any Node.js from 20.19 on and for the editor's own.
+ *
+ * It is laid out like the checkout (bundle in dist/sidecar, page in dist/webview, example in examples/), so that it finds its
+ * files in one way wherever it runs; `main.mjs` at its top starts it.
+ */
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const COMPILED = 'node_modules/sqlite3/build/Release/node_sqlite3.node';
+
+/** Makes it in `folder`. `from` is the build's output folder, whose page is taken. */
+export async function makeSidecar(root, from, folder) {
+  const home = join(folder, 'dist', 'sidecar');
+  await build({
+    entryPoints: [join(root, 'sidecar', 'cli', 'main.ts')],
+    outfile: join(home, 'main.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    mainFields: ['module', 'main'],
+    loader: { '.proto': 'text' },
+    alias: { bindings: join(root, 'scripts', 'package', 'bindings.cjs') },
+    // Bundled CommonJS packages call `require` for what Node.js has built in; a module has none by itself.
+    banner: {
+      js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);",
+    },
+    minify: true,
+    sourcemap: 'external',
+    logLevel: 'warning',
+  });
+  await cp(join(root, COMPILED), join(home, 'node_sqlite3.node'));
+  await cp(join(from, 'webview'), join(folder, 'dist', 'webview'), { recursive: true });
+  await mkdir(join(folder, 'examples', 'python-kv'), { recursive: true });
+  await cp(join(root, 'examples/python-kv/kv.py'), join(folder, 'examples/python-kv/kv.py'));
+  await writeFile(join(folder, 'main.mjs'), "import './dist/sidecar/main.mjs';\n");
+}

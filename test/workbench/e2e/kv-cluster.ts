@@ -1,0 +1,106 @@
+/** Three real sidecars with the Python example beside each: what a workbench of a test looks at. */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { NodeStatus } from '../../../shared/inspect.ts';
+import { LocalCluster, type LocalNode } from '../../../sidecar/cli/cluster/local-cluster.ts';
+import { put } from '../../../sidecar/cli/demo/kv-client.ts';
+import { BUILD_FOLDER } from './packed.ts';
+
+const LEADER_MS = 20_000;
+const APPS_MS = 20_000;
+
+export class KvCluster {
+  readonly name: string;
+  readonly local: LocalCluster;
+  /** The `XDG_RUNTIME_DIR` of the sidecars: who is started with it finds exactly these. */
+  readonly runtimeDir: string;
+  /** What the sidecars printed. */
+  readonly log: readonly string[];
+  readonly #dir: string;
+  readonly #apps: ReadonlyMap<string, string>;
+
+  private constructor(
+    name: string,
+    dir: string,
+    local: LocalCluster,
+    apps: ReadonlyMap<string, string>,
+    log: readonly string[],
+  ) {
+    this.name = name;
+    this.#dir = dir;
+    this.runtimeDir = join(dir, 'run');
+    this.local = local;
+    this.#apps = apps;
+    this.log = log;
+  }
+
+  /** Resolves when a leader is there and all apps listen. */
+  static async start(name: string, sidecarFlags: readonly string[] = []): Promise<KvCluster> {
+    const dir = await mkdtemp(join(tmpdir(), 'outrigger-e2e-'));
+    const apps = new Map<string, string>();
+    const log: string[] = [];
+    let listening: () => void = () => undefined;
+    const allListen = new Promise<void>((done) => {
+      listening = done;
+    });
+    const local = await LocalCluster.start({
+      script: join(BUILD_FOLDER, 'sidecar', 'main.mjs'),
+      cluster: name,
+      nodes: 3,
+      dir,
+      env: { ...process.env, KV_PORT: '0', PYTHONDONTWRITEBYTECODE: '1', XDG_RUNTIME_DIR: join(dir, 'run') },
+      app: { command: 'python3', args: [resolve('examples/python-kv/kv.py')] },
+      sidecarFlags,
+      onLine: (node, part, _stream, text) => {
+        const url = part === 'app' ? /listening on (\S+)/.exec(text)?.[1] : undefined;
+        if (url === undefined) log.push(`${node.id} ${part}: ${text}`);
+        else if (apps.set(node.id, url).size === 3) listening();
+      },
+      onDeath: (node, part) => log.push(`${node.id} ${part} died`),
+    });
+    const cluster = new KvCluster(name, dir, local, apps, log);
+    const late = new Promise<never>((_, fail) => {
+      AbortSignal.timeout(APPS_MS).addEventListener('abort', () => fail(new Error('the apps do not listen')));
+    });
+    try {
+      await Promise.race([allListen, late]);
+      await cluster.leader();
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.local.stop();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  /** Waits for a leader in a term after `afterTerm` that a majority follows. */
+  async leader(afterTerm = 0): Promise<NodeStatus> {
+    const found = await this.local.waitForLeader(LEADER_MS, afterTerm);
+    assert.ok(found, `no leader after term ${afterTerm}:\n${this.log.slice(-20).join('\n')}`);
+    return found;
+  }
+
+  followersOf(leader: NodeStatus): LocalNode[] {
+    return this.local.nodes.filter((node) => node.id !== leader.node);
+  }
+
+  statuses(): Promise<(NodeStatus | undefined)[]> {
+    return Promise.all(this.local.nodes.map((node) => this.local.status(node)));
+  }
+
+  /** Writes `count` keys through the app of that node, one after the other; all must be acknowledged. */
+  async write(node: string, prefix: string, count: number): Promise<void> {
+    const app = this.#apps.get(node);
+    assert.ok(app, `the app of ${node} does not listen`);
+    for (let at = 0; at < count; at++) {
+      const outcome = await put(app, `${prefix}${at}`, `value ${at}`, new AbortController().signal);
+      assert.equal(outcome.kind, 'acked', `${prefix}${at} through ${node}`);
+    }
+  }
+}

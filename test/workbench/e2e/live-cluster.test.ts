@@ -1,0 +1,151 @@
+/**
+ * A real editor on three real sidecars: what its user sees when nodes lead, die, stop and come back (issue 3, "Must show").
+ * Times are measured from outside: from the moment a sidecar's own status says it to the moment the window shows it.
+ */
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KvCluster } from './kv-cluster.ts';
+import { packedExtension } from './packed.ts';
+import { Workbench } from './workbench.ts';
+
+const NAME = 'orders';
+const CONTAINER = 'Raft';
+const VIEW = 'Clusters';
+const APPEARS_MS = 2_000;
+const NEW_LEADER_MS = 1_000;
+const SLOW_MS = 10_000;
+const WRITES = 12;
+/** Pixels. */
+const SIDE_BAR = 460;
+/** A busy machine must not change leaders by itself while we look. */
+const CALM = ['--election-min-ms', '600', '--election-max-ms', '1200'];
+
+describe('the editor on three sidecars', function () {
+  this.timeout(120_000);
+  let cluster: KvCluster | undefined;
+  let workbench: Workbench | undefined;
+  let workspace: string;
+
+  before(async function () {
+    const missing = Workbench.missing();
+    if (missing !== '') {
+      console.error(`      SKIPPED, the editor on three sidecars: ${missing}`);
+      this.skip();
+    }
+    workspace = await mkdtemp(join(tmpdir(), 'outrigger-workspace-'));
+    cluster = await KvCluster.start(NAME, CALM);
+    await cluster.write('n1', 'first', 3);
+    workbench = await Workbench.start({ vsix: packedExtension(), workspace, runtimeDir: cluster.runtimeDir });
+    await workbench.widenSideBar(SIDE_BAR);
+  });
+
+  after(async () => {
+    await workbench?.stop();
+    await cluster?.stop();
+    if (workspace !== undefined) await rm(workspace, { recursive: true, force: true });
+  });
+
+  it('shows the cluster within 2 s of opening the view', async () => {
+    const [editor, sidecars] = running();
+    const leader = await sidecars.leader();
+    await editor.openView(CONTAINER);
+    const began = performance.now();
+    await editor.treeLine(VIEW, new RegExp(`^${leader.node}\\b.*leader · t${leader.term}\\b`), SLOW_MS);
+    for (const follower of sidecars.followersOf(leader)) {
+      await editor.treeLine(VIEW, new RegExp(`^${follower.id}\\b.*follower`), SLOW_MS);
+    }
+    const took = performance.now() - began;
+    await editor.statusItem(new RegExp(`${NAME}: ${leader.node} leads t${leader.term}\\b`));
+    await editor.screenshot('cluster');
+    report('the cluster appeared', took, APPEARS_MS);
+  });
+
+  it('names the new leader and its term within 1 s of its election after kill -9 of the old one', async () => {
+    const [editor, sidecars] = running();
+    const old = await sidecars.leader();
+    await sidecars.local.kill(sidecars.local.node(old.node), 'sidecar');
+    try {
+      const leader = await sidecars.leader(old.term);
+      const elected = performance.now();
+      const term = `t${leader.term}\\b`;
+      await Promise.all([
+        editor.treeLine(VIEW, new RegExp(`^${leader.node}\\b.*leader · ${term}`), SLOW_MS),
+        editor.statusItem(new RegExp(`${NAME}: ${leader.node} leads ${term}`), SLOW_MS),
+      ]);
+      const took = performance.now() - elected;
+      await editor.treeLine(VIEW, new RegExp(`^${old.node}\\b.*unreachable`), SLOW_MS);
+      await editor.screenshot('leader-killed');
+      report('the new leader was shown', took, NEW_LEADER_MS);
+    } finally {
+      await sidecars.local.startSidecar(sidecars.local.node(old.node));
+    }
+    await editor.treeLine(VIEW, new RegExp(`^${old.node}\\b.*follower · up to date`), SLOW_MS);
+  });
+
+  it('shows how far a stopped follower is behind, and why, and that it is back', async () => {
+    const [editor, sidecars] = running();
+    const leader = await sidecars.leader();
+    const [follower] = sidecars.followersOf(leader);
+    assert.ok(follower);
+    sidecars.local.signal(follower, 'sidecar', 'SIGSTOP');
+    try {
+      await sidecars.write(leader.node, 'missed', WRITES);
+      const behind = new RegExp(`^${follower.id}\\b.* (\\d+) behind · [\\d.]+ s \\(replicated\\)`);
+      const isBehind = (text: string): boolean => Number(behind.exec(text)?.[1] ?? 0) >= WRITES;
+      const what = `${follower.id} with its lag in entries and seconds, and a reason below it`;
+      await editor.treeShows(VIEW, what, (lines) => {
+        const at = lines.findIndex(({ text }) => isBehind(text));
+        const [node, reason] = lines.slice(at, at + 2);
+        return at >= 0 && node !== undefined && reason !== undefined && reason.level > node.level;
+      });
+      await editor.screenshot('follower-behind');
+    } finally {
+      sidecars.local.signal(follower, 'sidecar', 'SIGCONT');
+    }
+    await editor.treeLine(VIEW, new RegExp(`^${follower.id}\\b.*follower · up to date`), SLOW_MS);
+  });
+
+  it('comes back by itself after all nodes were down', async () => {
+    const [editor, sidecars] = running();
+    const before = await sidecars.leader();
+    const { nodes } = sidecars.local;
+    await Promise.all(nodes.map((node) => sidecars.local.kill(node, 'sidecar')));
+    try {
+      await editor.statusItem(new RegExp(`${NAME}: no node answers`), SLOW_MS);
+      await editor.treeLine(VIEW, new RegExp(`^${NAME}\\b.*no node answers`), SLOW_MS);
+      await editor.screenshot('all-down');
+    } finally {
+      await Promise.all(nodes.map((node) => sidecars.local.startSidecar(node)));
+    }
+    const leader = await sidecars.leader(before.term);
+    await editor.statusItem(new RegExp(`${NAME}: ${leader.node} leads t${leader.term}\\b`), SLOW_MS);
+    await editor.treeLine(VIEW, new RegExp(`^${leader.node}\\b.*leader · t${leader.term}\\b`), SLOW_MS);
+  });
+
+  it('is not noticed by the sidecars when it is killed', async () => {
+    const [editor, sidecars] = running();
+    const before = await sidecars.leader();
+    const generations = (await sidecars.statuses()).map((status) => status?.generation);
+    const lines = sidecars.log.length;
+    await editor.kill();
+    await sidecars.write(before.node, 'alone', WRITES);
+    const after = await sidecars.statuses();
+    assert.deepEqual(
+      after.map((status) => [status?.generation, status?.term, status?.leader]),
+      generations.map((generation) => [generation, before.term, before.node]),
+    );
+    assert.deepEqual(sidecars.log.slice(lines), []);
+  });
+
+  function running(): [Workbench, KvCluster] {
+    assert.ok(workbench && cluster);
+    return [workbench, cluster];
+  }
+});
+
+function report(what: string, tookMs: number, promiseMs: number): void {
+  console.log(`      ${what} after ${Math.round(tookMs)} ms (promised: ${promiseMs} ms)`);
+  assert.ok(tookMs <= promiseMs, `${what} only after ${Math.round(tookMs)} ms`);
+}

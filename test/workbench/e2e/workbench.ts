@@ -1,0 +1,302 @@
+/**
+ * A VS Code window with the extension installed, in the hands of a test: what a user sees and does.
+ *
+ * MUST: wait for what shall appear, with a deadline, and never for time to pass; show in its errors what was there instead.
+ * Needs the packaged workbench: `Workbench.missing()` says why it cannot be.
+ */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import { workbenchState } from '../../../scripts/workbench/recipe.mjs';
+import { installExtension, type ServerOptions, WorkbenchServer } from '../server.ts';
+import { BUILD_FOLDER } from './packed.ts';
+
+const START_MS = 30_000;
+const DEADLINE_MS = 10_000;
+const POLL_MS = 10;
+/** Of each log, in an error. */
+const LOG_LINES = 12;
+/** The editor's own last phase: extensions are loaded, and nothing of its start goes on that a measurement would include. */
+const SETTLED = "performance.getEntriesByName('code/LifecyclePhase/Eventually').length > 0";
+/** In the log of the extension host, when it has activated what wants to be active from the start. */
+const HOST_READY = 'Eager extensions activated';
+const SIZE = { width: 1280, height: 800 };
+/** Screenshots for the README are made by naming its folder here. */
+const SCREENSHOTS = process.env['OUTRIGGER_SCREENSHOTS'] ?? join(BUILD_FOLDER, 'screenshots');
+
+export interface WorkbenchOptions {
+  readonly vsix: string;
+  /** The folder that is open. */
+  readonly workspace: string;
+  /** `XDG_RUNTIME_DIR` of the extension: the sidecars whose endpoint files are there are found. Must be there. */
+  readonly runtimeDir: string;
+  /** Name of a colour theme. */
+  readonly theme?: string;
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly workspaceTrust?: boolean;
+}
+
+/** One line of a tree as it is shown. */
+export interface TreeLine {
+  /** Label and description, with a space between. */
+  readonly text: string;
+  /** What a screen reader says. */
+  readonly speech: string;
+  /** 1 at the top. */
+  readonly level: number;
+}
+
+export class Workbench {
+  readonly page: Page;
+  readonly #server: WorkbenchServer;
+  readonly #browser: Browser;
+  readonly #runDir: string;
+
+  private constructor(server: WorkbenchServer, browser: Browser, page: Page, runDir: string) {
+    this.#server = server;
+    this.#browser = browser;
+    this.page = page;
+    this.#runDir = runDir;
+  }
+
+  /** Why there is no workbench on this machine, '' when there is. Throws where there should be one. */
+  static missing(): string {
+    const found = workbenchState();
+    assert.ok(found.state !== 'UNPREPARED', found.state === 'UNPREPARED' ? found.reason : '');
+    return found.state === 'READY' ? '' : found.reason;
+  }
+
+  /** Resolves when the window has settled; no view of ours is open. */
+  static async start(options: WorkbenchOptions): Promise<Workbench> {
+    const workbench = workbenchState();
+    if (workbench.state !== 'READY') throw new Error(workbench.reason);
+    // Sockets are made in it, whose path may have 107 bytes.
+    const runDir = await mkdtemp('/tmp/outrigger-wb-');
+    const serverOptions: ServerOptions = {
+      workbench,
+      runDir,
+      env: { ...options.env, XDG_RUNTIME_DIR: options.runtimeDir },
+      settings: {
+        ...(options.theme === undefined ? {} : { 'workbench.colorTheme': options.theme }),
+        ...options.settings,
+      },
+      workspaceTrust: options.workspaceTrust ?? false,
+    };
+    installExtension(serverOptions, options.vsix);
+    const server = await WorkbenchServer.start(serverOptions);
+    const browser = await chromium.launch({ executablePath: workbench.chromium });
+    const page = await browser.newPage({ viewport: SIZE });
+    const started = new Workbench(server, browser, page, runDir);
+    try {
+      await page.goto(server.url(options.workspace, [['skipWelcome', 'true']]));
+      await page.waitForFunction(SETTLED, undefined, { timeout: START_MS });
+      const ready = async (): Promise<boolean> => (await started.#logs()).includes(HOST_READY);
+      await started.#until(ready, START_MS, () => 'the extension host is not ready');
+      return started;
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
+  }
+
+  /** Closes the window and ends the server. */
+  async stop(): Promise<void> {
+    await this.#browser.close();
+    await this.kill();
+    await rm(this.#runDir, { recursive: true, force: true });
+  }
+
+  /** `kill -9` of the server, the extension host and all they started; the window stays, and is dead. */
+  async kill(): Promise<void> {
+    await this.#server.kill();
+  }
+
+  /** Runs a command by its title, as from the palette. */
+  async runCommand(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    await this.quickInput.fill(`>${title}`);
+    const first = this.page.locator('.quick-input-list .monaco-list-row').first();
+    await first.filter({ hasText: title.replace(/^.*: /, '') }).waitFor({ timeout: DEADLINE_MS });
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** The box of the palette and of every quick pick. */
+  get quickInput(): Locator {
+    return this.page.locator('.quick-input-widget input').first();
+  }
+
+  /** Opens a view container by its name in the activity bar. */
+  async openView(container: string): Promise<void> {
+    const tab = this.page.locator('.activitybar').getByRole('tab', { name: container });
+    await tab.waitFor({ timeout: DEADLINE_MS });
+    if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
+    // So that no tooltip of the tab hides what is asked for.
+    await this.page.mouse.move(SIZE.width - 1, SIZE.height / 2);
+  }
+
+  /** Makes the side bar that wide, in pixels, so that its lines are not cut off. */
+  async widenSideBar(width: number): Promise<void> {
+    const box = await this.page.locator('.part.sidebar').boundingBox();
+    assert.ok(box, 'there is no side bar');
+    const [edge, middle] = [box.x + box.width, SIZE.height / 2];
+    await this.page.mouse.move(edge, middle);
+    await this.page.mouse.down();
+    await this.page.mouse.move(box.x + width, middle, { steps: 4 });
+    await this.page.mouse.up();
+  }
+
+  /** The tree whose name contains `view`. */
+  tree(view: string): Locator {
+    return this.page.getByRole('tree', { name: new RegExp(view) });
+  }
+
+  /** The lines of a tree from top to bottom, as far as they are drawn. */
+  treeItems(view: string): Promise<TreeLine[]> {
+    return this.tree(view)
+      .locator('.monaco-list-row')
+      .evaluateAll((rows) =>
+        rows
+          .map((row) => ({
+            at: row.getBoundingClientRect().top,
+            text: ['.label-name', '.label-description']
+              .map((part) => row.querySelector(part)?.textContent.replaceAll('\u00a0', ' ').trim() ?? '')
+              .join(' ')
+              .trim(),
+            speech: row.getAttribute('aria-label') ?? '',
+            level: Number(row.getAttribute('aria-level') ?? 0),
+          }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ at: _, ...line }) => line),
+      );
+  }
+
+  /** Waits until the lines of a tree fit `what`, and returns them. */
+  async treeShows(
+    view: string,
+    what: string,
+    fits: (lines: readonly TreeLine[]) => boolean,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<readonly TreeLine[]> {
+    let lines: readonly TreeLine[] = [];
+    await this.#until(
+      async () => {
+        lines = await this.treeItems(view);
+        return fits(lines);
+      },
+      deadlineMs,
+      () => `no ${what} in ${view}, but:\n${lines.map((l) => '  '.repeat(l.level) + l.text).join('\n')}`,
+    );
+    return lines;
+  }
+
+  /** Waits for a line of a tree. */
+  async treeLine(view: string, wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+    const fits = (lines: readonly TreeLine[]): boolean => lines.some(({ text }) => wanted.test(text));
+    await this.treeShows(view, `line ${wanted}`, fits, deadlineMs);
+  }
+
+  /** The row of a tree, to click or hover. */
+  treeRow(view: string, wanted: RegExp): Locator {
+    return this.tree(view).locator('.monaco-list-row').filter({ hasText: wanted }).first();
+  }
+
+  /** The texts of the status bar, left to right. */
+  async statusBar(): Promise<string[]> {
+    const texts = await this.page.locator('.statusbar-item').allInnerTexts();
+    return texts.map((text) => text.replaceAll('\u00a0', ' ').trim());
+  }
+
+  /** Waits for a text in the status bar. */
+  async statusItem(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+    let texts: readonly string[] = [];
+    await this.#until(
+      async () => {
+        texts = await this.statusBar();
+        return texts.some((text) => wanted.test(text));
+      },
+      deadlineMs,
+      () => `no ${wanted} in the status bar, but: ${texts.join(' | ')}`,
+    );
+  }
+
+  /** The text of the active editor, as far as it is drawn. `which` counts from 0 where there are several (a diff has two). */
+  async openDocumentText(which = 0): Promise<string> {
+    const lines = await this.page
+      .locator('.editor-instance .monaco-editor .view-lines')
+      .nth(which)
+      .locator('.view-line')
+      .evaluateAll((all) =>
+        all
+          .map((line) => ({ at: line.getBoundingClientRect().top, text: line.textContent }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ text }) => text.replaceAll('\u00a0', ' ')),
+      );
+    return lines.join('\n');
+  }
+
+  /** Waits until the active editor shows that text, and returns what it shows. */
+  async documentWith(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<string> {
+    let text = '';
+    await this.#until(
+      async () => {
+        text = await this.openDocumentText();
+        return wanted.test(text);
+      },
+      deadlineMs,
+      () => `no ${wanted} in the editor, but:\n${text}`,
+    );
+    return text;
+  }
+
+  /** Points at `place`, waits for a hover with that text (others may still be fading), and returns what it says. */
+  async hover(place: Locator, wanted: RegExp): Promise<string> {
+    await place.hover();
+    const shown = this.page.locator('.monaco-hover:visible').filter({ hasText: wanted }).first();
+    await shown.waitFor({ timeout: DEADLINE_MS });
+    return (await shown.innerText()).replaceAll('\u00a0', ' ');
+  }
+
+  /** Waits for a toast, and returns it: its text and its buttons. */
+  async toast(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<Locator> {
+    const toast = this.page.locator('.notification-toast').filter({ hasText: wanted }).first();
+    await toast.waitFor({ timeout: deadlineMs });
+    return toast;
+  }
+
+  /** The page in the active webview. */
+  webviewFrame(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
+  }
+
+  /** Keeps a picture of the window; returns its path. */
+  async screenshot(name: string): Promise<string> {
+    await mkdir(SCREENSHOTS, { recursive: true });
+    const path = join(SCREENSHOTS, `${name}.png`);
+    await this.page.screenshot({ path });
+    return path;
+  }
+
+  /** What the extension and its host wrote into their logs last. */
+  async #logs(): Promise<string> {
+    const files = await readdir(this.#runDir, { recursive: true });
+    const logs = files.filter((file) => /\/(Outrigger|remoteexthost)\.log$/.test(file));
+    const texts = logs.map(async (file) => {
+      const lines = (await readFile(join(this.#runDir, file), 'utf8')).trim().split('\n');
+      return `${file}:\n${lines.slice(-LOG_LINES).join('\n')}`;
+    });
+    return (await Promise.all(texts)).join('\n');
+  }
+
+  async #until(holds: () => Promise<boolean>, ms: number, otherwise: () => string): Promise<void> {
+    const end = performance.now() + ms;
+    while (!(await holds())) {
+      if (performance.now() > end) {
+        const path = await this.screenshot(`failed-${Date.now()}`);
+        assert.fail(`within ${ms} ms: ${otherwise()}\n${path}\n${await this.#logs()}`);
+      }
+      await this.page.waitForTimeout(POLL_MS);
+    }
+  }
+}
