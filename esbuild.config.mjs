@@ -9,7 +9,7 @@
  *   node esbuild.config.mjs --mutant=NAME --out=DIR    a test build with one deliberate bug (test/mutants/)
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, context } from 'esbuild';
@@ -75,6 +75,18 @@ const extension = {
   sourcemap: 'linked',
 };
 
+/** @type {import('esbuild').BuildOptions} Tests that run inside the editor, which loads CommonJS. */
+const innerTests = {
+  ...common,
+  entryPoints: entries({ 'test/workbench/suite/index.ts': 'test/workbench/suite/index' }),
+  outdir: values.out,
+  outExtension: { '.js': '.cjs' },
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  packages: 'external',
+};
+
 /** @type {import('esbuild').BuildOptions} */
 const webview = {
   ...common,
@@ -103,6 +115,9 @@ async function copyFiles() {
       if (existsSync(join('extension', name)))
         await cp(join('extension', name), join(folder, name), { recursive: true });
     }
+    // The sources are modules, the bundle is CommonJS.
+    const { type: _, ...manifest } = JSON.parse(await readFile('extension/package.json', 'utf8'));
+    await writeFile(join(folder, 'package.json'), JSON.stringify(manifest, null, 2));
   }
   if (webview.entryPoints.length > 0) {
     await cp('extension/webview/index.html', join(values.out, 'webview', 'index.html'));
@@ -112,7 +127,7 @@ async function copyFiles() {
   }
 }
 
-const builds = [programs, extension, webview].filter((options) => options.entryPoints.length > 0);
+const builds = [programs, extension, innerTests, webview].filter((options) => options.entryPoints.length > 0);
 if (values.watch) {
   for (const options of builds) await (await context(options)).watch();
 } else {
