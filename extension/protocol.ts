@@ -19,6 +19,8 @@ export interface AggregatorOptions {
   readonly trusted: boolean;
   /** Attached in an earlier window (addresses and names, never tokens). */
   readonly remembered: readonly Attachment[];
+  /** Detached by the user in an earlier window: not watched by itself, although its endpoint files are there. */
+  readonly detached?: readonly string[];
   /** Where endpoint files are; '' for the default place (tests). */
   readonly endpointRoot: string;
 }
@@ -49,7 +51,10 @@ export interface Requests {
   };
   'raft/detach': { params: { cluster: string }; result: null };
   'raft/clusters': { params: Record<string, never>; result: ClustersChanged };
-  /** Newest events of a cluster, oldest first. */
+  /**
+   * Newest events of a cluster, oldest first. To follow without a gap say `raft/follow` before, and drop what comes twice
+   * (`node`, `generation`, `seq` name an event).
+   */
   'raft/events': {
     params: { cluster: string; limit: number };
     result: { readonly events: readonly NodeEvent[]; readonly forgotten: number };
@@ -72,7 +77,7 @@ export interface Requests {
   'raft/transfer': { params: { cluster: string; to: string }; result: { leader: string; term: number } };
   /** What was tried, which file or port, what it answered: markdown. */
   'raft/doctor': { params: Record<string, never>; result: { markdown: string } };
-  /** A panel opens; messages follow as `raft/panel`. */
+  /** A panel opens; messages follow as `raft/panel`. `openLog` and `compare` of the page are answered by the editor itself. */
   'raft/panelOpen': { params: { panel: number; cluster: string }; result: null };
   'raft/panelClose': { params: { panel: number }; result: null };
 }
@@ -91,8 +96,8 @@ export interface FromAggregator {
   /** New events, for the events view; only between `follow` true and false. At most 10 a second, at most 500 each. */
   'raft/newEvents': { readonly cluster: string; readonly events: readonly NodeEvent[] };
   'raft/panel': { readonly panel: number; readonly message: ToPage };
-  /** What should be remembered for the next window. */
-  'raft/remember': { readonly attachments: readonly Attachment[] };
+  /** What should be remembered for the next window: what endpoint files do not show by themselves, and what was detached. */
+  'raft/remember': { readonly attachments: readonly Attachment[]; readonly detached: readonly string[] };
 }
 
 /** Notifications to the aggregator. */
@@ -101,6 +106,8 @@ export interface ToAggregator {
   'raft/attend': { readonly attending: boolean };
   'raft/follow': { readonly cluster: string; readonly follow: boolean };
   'raft/panel': { readonly panel: number; readonly message: FromPage };
+  /** The reader of that live tail follows its end, or reads: then it is not refreshed. */
+  'raft/followTail': { readonly uri: string; readonly follow: boolean };
   /** Trust was granted, folders changed. */
   'raft/workspace': { readonly workspaceFolders: readonly string[]; readonly trusted: boolean };
 }

@@ -4,7 +4,7 @@
  * MUST: be the one source of the shape: the JSON schema that editors use (extension/schemas/outrigger.schema.json) is made
  * from it, and a test holds that they are equal. What two fields say together is judged in checks.ts.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSchema } from '../../../shared/endpoint-files.ts';
 import { decoderSettingSchema } from '../decode/settings.ts';
 import { CONFIG_LIMITS } from './limits.ts';

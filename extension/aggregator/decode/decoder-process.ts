@@ -6,7 +6,7 @@
  * behave otherwise; bound what it may write; report its end exactly once, with the reason. MUST NOT outlive `kill`.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DECODE_LIMITS } from './limits.ts';
 import type { TrustedFolder } from './trust.ts';
 

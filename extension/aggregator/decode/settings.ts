@@ -3,7 +3,7 @@
  *
  * MUST: describe every field in words for people; the JSON schema that editors show is made from this.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const TYPE_PATTERN = /^\.?[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/;
 

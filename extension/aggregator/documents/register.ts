@@ -32,7 +32,7 @@ import {
   type SemanticTokensRangeParams,
   type ServerCapabilities,
 } from 'vscode-languageserver';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SCHEME, type ToAggregator } from '../../protocol.ts';
 import { InspectError, type Inspected } from '../contract.ts';
 import { type Doctor, DocumentFeatures } from './features.ts';

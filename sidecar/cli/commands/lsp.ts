@@ -1,0 +1,49 @@
+/**
+ * `outrigger lsp`: the inspector's language server for editors other than VS Code.
+ *
+ * MUST: know the server by its bundle alone (it belongs to the extension); hand standard input and output over untouched.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { CliError, usageError } from '../errors.ts';
+import type { Shell } from '../shell.ts';
+
+const HELP = `
+The server finds the sidecars of this machine by itself and serves their logs as documents (raft-log:), with hover,
+folding, symbols and links. It ends when its input ends.
+
+Example (Neovim):
+  vim.lsp.start({ name = 'outrigger', cmd = { 'outrigger', 'lsp', '--stdio' } })`;
+
+export function addLsp(program: Command, shell: Shell): void {
+  program
+    .command('lsp')
+    .description("serve the inspector to an editor (LSP over the command's input and output)")
+    .option('--stdio', 'speak LSP on standard input and output (the only way there is)')
+    .addHelpText('after', HELP)
+    .action(async (flags: { stdio?: true }) => {
+      if (flags.stdio !== true) throw usageError('say how the editor speaks to it: --stdio.');
+      process.exitCode = await serve(shell, aggregatorFile(shell.script));
+    });
+}
+
+/** The server's bundle, beside ours: `dist/sidecar/main.mjs` → `dist/extension/aggregator/stdio.js`. Exported for tests. */
+export function aggregatorFile(script: string): string {
+  return join(dirname(script), '..', 'extension', 'aggregator', 'stdio.js');
+}
+
+/** Runs the server until it ends; resolves to its exit code. Rejects with CliError where it cannot be started. */
+function serve({ env }: Shell, file: string): Promise<number> {
+  if (!existsSync(file)) {
+    throw new CliError(`the language server is not here (${file}); build it with \`npm run build\`.`);
+  }
+  return new Promise((resolve, reject) => {
+    const server = spawn(process.execPath, [file], { stdio: 'inherit', env });
+    server.once('error', (error) =>
+      reject(new CliError(`the language server did not start: ${error.message}.`)),
+    );
+    server.once('exit', (code) => resolve(code ?? 1));
+  });
+}
