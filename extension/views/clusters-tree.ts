@@ -1,0 +1,140 @@
+/**
+ * The *Clusters* view: clusters, their nodes, and what is wrong with them.
+ *
+ * MUST: draw again only what changed, at most `TREE_REFRESH_MS` often; keep one element object for each id, since the
+ * editor knows an item by its object.
+ */
+import * as vscode from 'vscode';
+import type { ClusterView } from '../../shared/cluster-view.ts';
+import type { Clusters } from '../client/clusters.ts';
+import { Coalescer } from '../util/coalescer.ts';
+import type { Icon } from './labels.ts';
+import { clusterTooltip, nodeTooltip } from './tooltip.ts';
+import { changedItems, flatten, type TreeModel, treeOf } from './tree-model.ts';
+
+/** At most four redraws a second: more costs readers their clicks. A new leader is drawn at once. */
+const TREE_REFRESH_MS = 250;
+
+/** What stays the same while the model of an item changes. Commands of menus are called with it. */
+export interface TreeElement {
+  readonly id: string;
+  model: TreeModel;
+}
+
+export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
+  readonly view: vscode.TreeView<TreeElement>;
+  readonly #clusters: Clusters;
+  readonly #changed = new vscode.EventEmitter<TreeElement[] | undefined>();
+  readonly onDidChangeTreeData = this.#changed.event;
+  readonly #elements = new Map<string, TreeElement>();
+  readonly #draw = new Coalescer(() => this.#refresh(), TREE_REFRESH_MS);
+  readonly #subscription: vscode.Disposable;
+  #tree: readonly TreeModel[] = [];
+  #leaders = '';
+
+  constructor(clusters: Clusters) {
+    this.#clusters = clusters;
+    this.view = vscode.window.createTreeView('outrigger.clusters', {
+      treeDataProvider: this,
+      showCollapseAll: true,
+    });
+    this.#subscription = clusters.onDidChange((all) => this.#take(all));
+  }
+
+  /** What the view shows (or would show) now. */
+  get models(): readonly TreeModel[] {
+    return this.#tree;
+  }
+
+  tooltip(model: TreeModel): string {
+    const cluster = this.#clusters.find(model.cluster);
+    if (cluster === undefined || model.kind === 'problem') return '';
+    if (model.kind === 'cluster') return clusterTooltip(cluster);
+    const node = cluster.nodes.find(({ id }) => id === model.node);
+    return node === undefined ? '' : nodeTooltip(cluster, node, Date.now());
+  }
+
+  /** Shows that node in the view, without taking the focus. */
+  async reveal(cluster: string, node: string): Promise<void> {
+    const element = this.#elements.get(`node:${cluster}/${node}`);
+    if (element !== undefined) await this.view.reveal(element, { select: true, focus: false, expand: true });
+  }
+
+  getChildren(element?: TreeElement): TreeElement[] {
+    const models = element === undefined ? this.#tree : element.model.children;
+    return models.map((model) => this.#element(model));
+  }
+
+  getParent(element: TreeElement): TreeElement | undefined {
+    const { kind, cluster, node } = element.model;
+    if (kind === 'cluster') return undefined;
+    if (kind === 'problem' && node !== '') return this.#elements.get(`node:${cluster}/${node}`);
+    return this.#elements.get(`cluster:${cluster}`);
+  }
+
+  getTreeItem({ id, model }: TreeElement): vscode.TreeItem {
+    const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+    const open = model.expanded ? Expanded : Collapsed;
+    const item = new vscode.TreeItem(model.label, model.children.length === 0 ? None : open);
+    item.id = id;
+    item.description = model.description;
+    item.iconPath = themeIcon(model.icon);
+    item.contextValue = model.context;
+    item.accessibilityInformation = { label: model.speech };
+    return item;
+  }
+
+  resolveTreeItem(item: vscode.TreeItem, { model }: TreeElement): vscode.TreeItem {
+    if (model.kind === 'problem') {
+      item.tooltip = model.label;
+      return item;
+    }
+    const text = new vscode.MarkdownString(this.tooltip(model));
+    text.isTrusted = false;
+    text.supportHtml = false;
+    item.tooltip = text;
+    return item;
+  }
+
+  dispose(): void {
+    this.#draw.dispose();
+    this.#subscription.dispose();
+    this.#changed.dispose();
+    this.view.dispose();
+  }
+
+  #element(model: TreeModel): TreeElement {
+    const known = this.#elements.get(model.id);
+    if (known !== undefined) return known;
+    const fresh = { id: model.id, model };
+    this.#elements.set(model.id, fresh);
+    return fresh;
+  }
+
+  #take(clusters: readonly ClusterView[]): void {
+    const leaders = clusters.map(({ name, leader, term }) => `${name} ${leader} ${term}`).join('\n');
+    if (leaders === this.#leaders) this.#draw.trigger();
+    else this.#draw.now();
+    this.#leaders = leaders;
+  }
+
+  #refresh(): void {
+    const before = this.#tree;
+    this.#tree = treeOf(this.#clusters.all);
+    const now = flatten(this.#tree);
+    for (const [id, element] of this.#elements) {
+      const model = now.get(id);
+      if (model === undefined) this.#elements.delete(id);
+      else element.model = model;
+    }
+    const changed = changedItems(before, this.#tree);
+    if (changed === 'all') this.#changed.fire(undefined);
+    else if (changed.length > 0) {
+      this.#changed.fire(changed.flatMap((id) => this.#elements.get(id) ?? []));
+    }
+  }
+}
+
+export function themeIcon(icon: Icon): vscode.ThemeIcon {
+  return new vscode.ThemeIcon(icon.id, icon.color === '' ? undefined : new vscode.ThemeColor(icon.color));
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { parseAddress } from '../../extension/commands/addresses.ts';
+import { targetOf } from '../../extension/commands/target.ts';
+import { clock, count, duration, plural } from '../../extension/util/format.ts';
+
+describe('addresses that people type', () => {
+  it('are base URLs; a bare host and port is http', () => {
+    assert.deepEqual(parseAddress(' 127.0.0.1:7001 '), { ok: true, address: 'http://127.0.0.1:7001' });
+    assert.deepEqual(parseAddress('http://localhost:7001/'), { ok: true, address: 'http://localhost:7001' });
+    assert.deepEqual(parseAddress('http://[::1]:7001'), { ok: true, address: 'http://[::1]:7001' });
+    assert.deepEqual(parseAddress('https://raft.example:7001'), {
+      ok: true,
+      address: 'https://raft.example:7001',
+    });
+  });
+
+  it('send no token in the clear over a network', () => {
+    for (const text of ['http://raft.example:7001', '10.0.0.7:7001', 'http://127.0.0.1.evil.example:1']) {
+      const parsed = parseAddress(text);
+      assert.equal(parsed.ok, false, text);
+      assert.match(parsed.ok ? '' : parsed.reason, /https/);
+    }
+  });
+
+  it('are refused with one sentence where they are something else', () => {
+    for (const text of [
+      '',
+      'file:///etc/passwd',
+      'http://u:p@127.0.0.1:1',
+      'http://127.0.0.1:1/x',
+      'http://',
+      'a b',
+    ]) {
+      const parsed = parseAddress(text);
+      assert.equal(parsed.ok, false, text);
+      assert.match(parsed.ok ? '' : parsed.reason, /^[A-Z].*\.$/);
+    }
+  });
+});
+
+describe('what a command is called on', () => {
+  it('an item of the tree, or plain data', () => {
+    assert.deepEqual(targetOf({ id: 'node:orders/n1', model: { cluster: 'orders', node: 'n1' } }), {
+      cluster: 'orders',
+      node: 'n1',
+    });
+    assert.deepEqual(targetOf({ id: 'cluster:orders', model: { cluster: 'orders', node: '' } }), {
+      cluster: 'orders',
+    });
+    assert.deepEqual(targetOf({ cluster: 'orders', about: 'entry', id: '12' }), {
+      cluster: 'orders',
+      about: 'entry',
+      id: '12',
+    });
+  });
+
+  it('anything else counts as nothing', () => {
+    for (const argument of [undefined, null, 7, 'orders', { cluster: '../x' }, { cluster: 'a', index: -1 }]) {
+      assert.deepEqual(targetOf(argument), {});
+    }
+    assert.deepEqual(targetOf({ uri: 'file:///etc/passwd' }), {});
+    assert.deepEqual(targetOf({ uri: 'raft-log:/doctor.md' }), { uri: 'raft-log:/doctor.md' });
+  });
+});
+
+describe('numbers for people', () => {
+  it('name their unit', () => {
+    assert.equal(count(1_204_331), '1,204,331');
+    assert.deepEqual(
+      [-5, 0, 40, 999.4, 1_240, 9_940, 12_400, 59_400, 61_000, 3_599_000, 7_200_000].map(duration),
+      ['0 ms', '0 ms', '40 ms', '999 ms', '1.2 s', '9.9 s', '12 s', '59 s', '1 min', '1 h', '2 h'],
+    );
+    assert.equal(plural(1, 'node'), '1 node');
+    assert.equal(plural(2, 'entry', 'entries'), '2 entries');
+    assert.match(clock(0), /^\d\d:\d\d:\d\d\.000$/);
+  });
+});
