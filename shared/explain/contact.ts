@@ -7,7 +7,7 @@
 import type { NodeEvent } from '../events.ts';
 import type { NodeStatus, ProgressStatus } from '../inspect.ts';
 import { duration } from '../wording.ts';
-import { allSeen, type Finding, said } from './finding.ts';
+import { allSeen, type Finding, said, unknown } from './finding.ts';
 import { eventsOf, last, lastOfKinds, nodeOf, timingOf } from './history.ts';
 import { disturbingMs } from './office.ts';
 import { type Reach, reachOf, reachText } from './reach.ts';
@@ -169,6 +169,13 @@ function unreachable(it: Subject, misses: boolean | undefined): Finding {
 function cutOff(it: Subject): Finding {
   const pause = recentPause(it);
   if (pause !== undefined) return wasPaused(it, pause);
+  if (!answeredSince(it)) {
+    return unknown(
+      `The leader hears nothing of ${it.id}; whether ${it.id} still runs shows with its next answer here.`,
+      'Ask again in a second.',
+      leaderSays(it),
+    );
+  }
   const unheard = ownView(it);
   return {
     cause: 'FOLLOWER_CUT_OFF',
@@ -179,11 +186,24 @@ function cutOff(it: Subject): Finding {
   };
 }
 
-/** That it hears no leader either, in its own words. */
+/**
+ * Did it answer us after the leader heard it last? An answer from before tells nothing: a process that is paused now was
+ * well then. Both ages are of one clock, ours. A leader hears a live follower with each heartbeat, hence the margin.
+ */
+function answeredSince({ node, leader, progress, evidence }: Subject): boolean {
+  if (node?.statusAt === undefined || leader?.statusAt === undefined) return true;
+  const contact = progress?.lastContactMs;
+  if (contact === undefined || contact === null) return true;
+  const silence = evidence.now - leader.statusAt + contact;
+  return silence > evidence.now - node.statusAt + 2 * timingOf(evidence).heartbeatMs;
+}
+
+/** That it hears no leader either, in its own words: of the term that the leader leads, since older ones are over. */
 function ownView(it: Subject): EvidenceItem[] {
   const { status, events, leader, evidence, id } = it;
+  const since = leader?.status?.term ?? 0;
   const items = allSeen([
-    last(events, ({ kind, cause }) => kind === 'ROLE' && cause === 'ELECTION_TIMEOUT'),
+    last(events, ({ kind, cause, term }) => kind === 'ROLE' && cause === 'ELECTION_TIMEOUT' && term >= since),
     leader === undefined ? undefined : lastDown(events, leader.node),
   ]);
   if (status === undefined || status.role === 'LEADER') return items;

@@ -30,6 +30,8 @@ export interface NodeEvidence {
   /** How it does not answer, where whoever asks has a link of its own to it (in the editor): SILENT is not RETRYING. */
   readonly link?: LinkState;
   readonly status?: NodeStatus;
+  /** When it said that: wall clock of whoever asks, ms; absent where it was asked just now. */
+  readonly statusAt?: number;
   readonly terms?: TermsView;
   /** Oldest first. May begin late (the ring forgot) or end early (the node is gone). */
   readonly events: readonly NodeEvent[];

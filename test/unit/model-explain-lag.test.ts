@@ -286,6 +286,27 @@ describe('explain: why is a node behind', () => {
     });
   }
 
+  it('does not take an answer from before the leader lost it for a sign of life', () => {
+    const asked = (answeredMsAgo: number) =>
+      explain(
+        { about: 'lag', id: 'n2' },
+        evidenceOf(
+          { ...leader({ ...unheard, lastContactMs: 500 }, [lost]), statusAt: NOW },
+          { ...answers('n2', statusOf('n2')), statusAt: NOW - answeredMsAgo },
+          third,
+        ),
+      );
+    assert.equal(asked(480).cause, 'UNKNOWN');
+    assert.ok(asked(480).evidence.length > 0);
+    assert.equal(asked(100).cause, 'FOLLOWER_CUT_OFF');
+  });
+
+  it('does not take a campaign of an older term for a sign that it hears no leader now', () => {
+    const campaign: Told = ['ROLE', 'ELECTION_TIMEOUT', { role: 'CANDIDATE', was: 'FOLLOWER', term: 4 }];
+    const evidence = evidenceOf(leader(unheard, [lost]), answers('n2', statusOf('n2'), [campaign]), third);
+    assert.equal(explain({ about: 'lag', id: 'n2' }, evidence).certainty, 'LIKELY');
+  });
+
   it('says that a stalled app is no replication lag', () => {
     const stalled = cases.find(({ cause }) => cause === 'APP_STALLED');
     assert.ok(stalled);
