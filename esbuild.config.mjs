@@ -10,7 +10,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, context } from 'esbuild';
 import { mutantPlugin } from './test/mutants/plugin.mjs';
@@ -56,11 +56,25 @@ const programs = {
   plugins: values.mutant === undefined ? [] : [mutantPlugin(values.mutant)],
 };
 
+/** What the extension loads only when it needs it has a file of its own: activation must not read it. */
+const LATER = { 'extension/client/language-client.ts': 'client' };
+const laterPlugin = {
+  name: 'later',
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /\.ts$/ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      const name = LATER[relative(process.cwd(), join(resolveDir, path)).replaceAll('\\', '/')];
+      return name === undefined ? undefined : { path: `./${name}.js`, external: true };
+    });
+  },
+};
+
 /** @type {import('esbuild').BuildOptions} Complete in themselves: nothing is installed beside an extension. */
 const extension = {
   ...common,
   entryPoints: entries({
     'extension/main.ts': 'main',
+    ...LATER,
     'extension/aggregator/worker.ts': 'aggregator/worker',
     'extension/aggregator/stdio.ts': 'aggregator/stdio',
   }),
@@ -69,6 +83,9 @@ const extension = {
   format: 'cjs',
   target: 'node20.19',
   external: ['vscode'],
+  plugins: [laterPlugin],
+  // A file that is loaded later is CommonJS too, and the editor's own `require` finds `vscode` for it.
+  supported: { 'dynamic-import': false },
   // Without it the CommonJS builds of some packages are taken, which cannot be trimmed.
   mainFields: ['module', 'main'],
   minify: true,

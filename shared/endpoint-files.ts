@@ -8,7 +8,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { EndpointFile, TokenFile } from './inspect.ts';
 import {
   codeOf,

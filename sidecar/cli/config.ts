@@ -6,7 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
 import type { SidecarOptions } from '../node/sidecar.ts';
 import {

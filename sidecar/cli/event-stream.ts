@@ -5,7 +5,7 @@
  * were forgotten meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { EVENT_HEADERS, type NodeEvent, type RaftEvent } from '../../shared/events.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Client } from './client.ts';

@@ -5,7 +5,7 @@
  * are safe integers.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { z } from 'zod';
+import * as z from 'zod';
 import { refusal } from '../../shared/codes.ts';
 import { nameSchema } from '../../shared/endpoint-files.ts';
 import { type About, QUESTIONS } from '../../shared/explain/types.ts';

@@ -13,6 +13,7 @@ const TIMEOUT_MS = 30_000;
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
   activation: () => import('./activation.ts'),
   dying: () => import('./dying.ts'),
+  'inspector-bench': () => import('../../inspector-bench/inner.ts'),
 };
 
 /** Called by the editor. Rejects when a test failed. */
