@@ -139,9 +139,13 @@ export function disturbingMs(evidence: Evidence): number {
 const PAUSE_SLACK_MS = 1_000;
 
 /** Why the old leader's process did not run when its leadership ended, by its own clock. */
-export function pauseOf({ account, fell, evidence }: Office): NodeEvent | undefined {
+export function pauseOf({ account, fell, evidence, trigger }: Office): NodeEvent | undefined {
   const long = account.filter(({ kind, ms }) => kind === 'LOOP_SLOW' && (ms ?? 0) >= disturbingMs(evidence));
-  if (fell === undefined) return long.at(-1);
+  if (fell === undefined) {
+    // It ran again and never stepped down: a pause shorter than its silence was over before something else silenced it.
+    const silence = (trigger?.ms ?? 0) - 2 * timingOf(evidence).heartbeatMs;
+    return (long.at(-1)?.ms ?? 0) >= silence ? long.at(-1) : undefined;
+  }
   return long.find(({ at, ms }) => {
     const began = at - (ms ?? 0);
     return began - PAUSE_SLACK_MS / 10 <= fell.at && fell.at <= at + PAUSE_SLACK_MS;

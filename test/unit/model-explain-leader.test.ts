@@ -35,6 +35,17 @@ const changes: readonly Case[] = [
     ],
   },
   {
+    name: 'killed, a moment after a pause that was too short for its silence',
+    evidence: evidenceOf(
+      away('RETRYING', refused, ['LOOP_SLOW', 'PAUSED', { ms: 105 }]),
+      n2(linkBroke, timedOut),
+      n3(linkBroke),
+    ),
+    cause: 'LEADER_KILLED',
+    certainty: 'CERTAIN',
+    because: [/n2: its link to n1 is down/],
+  },
+  {
     name: 'killed, before we had looked at it',
     evidence: evidenceOf(
       { node: 'n1', reachable: false, reason: refused, link: 'RETRYING', events: [] },
