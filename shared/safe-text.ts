@@ -15,12 +15,16 @@
  * controls, zero width, tags, soft hyphen), lone surrogates, private use, line and paragraph separators, whatever is
  * invisible by default (variation selectors, fillers) or no character at all; and the blank of Braille.
  */
-const HIDDEN =
-  /^[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]$/u;
+const HIDDEN_CLASS =
+  '\\p{Cc}\\p{Cf}\\p{Cs}\\p{Co}\\p{Zl}\\p{Zp}\\p{Default_Ignorable_Code_Point}\\p{Noncharacter_Code_Point}\\u2800';
+const HIDDEN = new RegExp(`^[${HIDDEN_CLASS}]$`, 'u');
 
 /** So many combining marks on one character are shown; more would be drawn over the lines above and below. */
 const MARKS_SHOWN = 4;
 const MARK = /^\p{M}$/u;
+
+/** Characters that are shown whatever is beside them: taken at once, since thousands of lines are made safe at a time. */
+const PLAIN_RUN = new RegExp(`[^${HIDDEN_CLASS}\\p{M}]+`, 'uy');
 
 function isHidden(char: string, codePoint: number): boolean {
   if (codePoint < 0x7f) return codePoint < 0x20;
@@ -33,16 +37,35 @@ function escapeOf(codePoint: number): string {
   return SHORT_ESCAPES[codePoint] ?? `\\u{${codePoint.toString(16)}}`;
 }
 
+/** What `text` has at `at` of characters that need no look each, at most `room` units, no pair cut in two. */
+function plainRun(text: string, at: number, room: number): string {
+  if (room < 1) return '';
+  PLAIN_RUN.lastIndex = at;
+  if (!PLAIN_RUN.test(text)) return '';
+  const end = Math.min(PLAIN_RUN.lastIndex, at + room);
+  const cutsPair = end < PLAIN_RUN.lastIndex && (text.codePointAt(end - 1) ?? 0) > 0xffff;
+  return text.slice(at, cutsPair ? end - 1 : end);
+}
+
 /** What is shown of `text`, and how many of its UTF-16 units are not. `kept`: control characters that stay. */
 function show(
   text: string,
   maxChars: number,
   kept: string,
 ): { readonly shown: string; readonly left: number } {
+  // No more of it can be shown: an escape is longer than what it stands for.
+  const head = text.slice(0, maxChars);
   let shown = '';
   let marks = 0;
   let at = 0;
   while (at < text.length) {
+    const run = plainRun(head, at, maxChars - shown.length);
+    if (run !== '') {
+      marks = 0;
+      shown += run;
+      at += run.length;
+      continue;
+    }
     const codePoint = text.codePointAt(at) ?? 0;
     const char = String.fromCodePoint(codePoint);
     marks = codePoint >= 0x300 && MARK.test(char) ? marks + 1 : 0;
