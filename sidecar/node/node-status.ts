@@ -3,7 +3,14 @@
  *
  * MUST: say of everything that is behind why, as far as this node can know; be made from one moment.
  */
-import type { BehindReason, Lag, MemberStatus, NodeStatus, ProgressStatus } from '../../shared/inspect.ts';
+import {
+  type BehindReason,
+  INSPECT_PROTOCOL,
+  type Lag,
+  type MemberStatus,
+  type NodeStatus,
+  type ProgressStatus,
+} from '../../shared/inspect.ts';
 import type { Progress } from '../raft/progress.ts';
 import type { Node } from './node.ts';
 
@@ -22,6 +29,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
   const { app, recorder } = node;
   const { electionMinMs, electionMaxMs, heartbeatMs } = node.options.raft;
   return {
+    protocol: INSPECT_PROTOCOL,
     cluster: node.options.cluster,
     node: node.id,
     group: node.group,

@@ -20,9 +20,12 @@ import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
+import { ReadQuestions } from './read-questions.ts';
 import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
+import { Transfers } from './transfers.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
 export interface NodeListener {
@@ -64,8 +67,6 @@ const EXPIRY_MS = 100;
 /** Shares of a full queue at which clients are asked to slow down, and to stop. */
 const SLOW_DOWN_AT = 0.5;
 const STOP_AT = 0.9;
-/** A transfer is given up after so many of the longest election timeouts. */
-const TRANSFER_ELECTIONS = 3;
 
 export class Node implements RoutingPort {
   options: NodeOptions;
@@ -86,19 +87,15 @@ export class Node implements RoutingPort {
     STALE: new Tally(),
   };
   readonly #results = new RecentResults();
-  readonly #readRefs = new Map<
-    number,
-    { readonly local: number } | { readonly from: string; readonly id: number }
-  >();
-  #nextReadRef = 1;
+  readonly #readQuestions = new ReadQuestions();
+  readonly #commitWaiters = new CommitWaiters();
+  readonly #transfers = new Transfers();
   #flushing = false;
   #company = false;
   /** Since when the oldest command that waits has been waiting, as far as whole batches tell; 0 when none does. */
   #waitingSince = 0;
   #expiryDue = 0;
   #housekeeping: NodeJS.Timeout | undefined;
-  #waitingForCommit: { index: number; done: () => void }[] = [];
-  #transfers: ((failed: string | undefined) => void)[] = [];
   /** Set while nothing new is taken: the process stops, or the disk is full. */
   closed: Refusal | undefined;
 
@@ -184,11 +181,8 @@ export class Node implements RoutingPort {
       case 'ForwardProposed':
         this.proposals.receiveProposed(message, this.driver.raft.commitIndex, this.app.applied);
         return this.wake();
-      case 'ForwardRead': {
-        const ref = this.#nextReadRef++;
-        this.#readRefs.set(ref, { from: message.from, id: message.id });
-        return this.driver.read(ref);
-      }
+      case 'ForwardRead':
+        return this.driver.read(this.#readQuestions.ask({ from: message.from, id: message.id }));
       case 'ForwardReadIndex':
         this.reads.receiveReadIndex(message);
         return this.wake();
@@ -238,9 +232,7 @@ export class Node implements RoutingPort {
   }
 
   requestReadIndex(id: number): void {
-    const ref = this.#nextReadRef++;
-    this.#readRefs.set(ref, { local: id });
-    this.driver.read(ref);
+    this.driver.read(this.#readQuestions.ask({ local: id }));
   }
 
   termAt(index: number): number | undefined {
@@ -258,7 +250,7 @@ export class Node implements RoutingPort {
     const { role, term, leader, cause } = effect;
     this.options.log.info({ role, term, leader, cause }, 'role changed');
     this.#learnLeader(leader, term);
-    if (leader !== '') this.#transferEnded(undefined);
+    if (leader !== '') this.#transfers.ended(undefined);
     this.options.listener.roleChanged(role, term, leader, cause);
     this.wake();
   }
@@ -271,11 +263,7 @@ export class Node implements RoutingPort {
   #committed(before: number, now: number): void {
     this.recorder.committed(now);
     this.proposals.committed(before, now);
-    if (this.#waitingForCommit.length > 0) {
-      const ready = this.#waitingForCommit.filter((waiter) => waiter.index <= now);
-      this.#waitingForCommit = this.#waitingForCommit.filter((waiter) => waiter.index > now);
-      for (const waiter of ready) waiter.done();
-    }
+    this.#commitWaiters.committed(now);
     // Where no client waits, the app gets what was committed a moment later, in one batch.
     if (this.proposals.pending + this.reads.pending > 0) this.options.listener.committed();
     // What was surely lost waits to be forwarded again.
@@ -283,8 +271,7 @@ export class Node implements RoutingPort {
   }
 
   #readIndex(ref: number, index: number | undefined): void {
-    const asked = this.#readRefs.get(ref);
-    this.#readRefs.delete(ref);
+    const asked = this.#readQuestions.take(ref);
     if (asked === undefined) return;
     if ('local' in asked) {
       this.reads.localReadIndex(asked.local, index);
@@ -400,20 +387,7 @@ export class Node implements RoutingPort {
   /** Resolves true once `index` is committed here, false after `timeoutMs`. */
   committedBy(index: number, timeoutMs: number): Promise<boolean> {
     if (this.driver.raft.commitIndex >= index) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const waiter = {
-        index,
-        done: (): void => {
-          clearTimeout(timer);
-          resolve(true);
-        },
-      };
-      const timer = setTimeout(() => {
-        this.#waitingForCommit = this.#waitingForCommit.filter((other) => other !== waiter);
-        resolve(false);
-      }, timeoutMs);
-      this.#waitingForCommit.push(waiter);
-    });
+    return this.#commitWaiters.wait(index, timeoutMs);
   }
 
   /** Entries from memory, or by promise from the disk; undefined when there is nothing from there on. */
@@ -430,16 +404,7 @@ export class Node implements RoutingPort {
 
   /** Hands leadership over, or asks the leader to; resolves with nothing once a leader is known again, or with a sentence. */
   transfer(to: string): Promise<string | undefined> {
-    return new Promise((resolve) => {
-      // The target may have won and died, and then nobody tells us how it ended.
-      const timer = setTimeout(
-        () => this.#transferEnded('no other node made itself known as leader in time'),
-        TRANSFER_ELECTIONS * this.options.raft.electionMaxMs,
-      );
-      this.#transfers.push((failed) => {
-        clearTimeout(timer);
-        resolve(failed);
-      });
+    return this.#transfers.begun(this.options.raft.electionMaxMs, () => {
       const { role, leader } = this.driver.raft;
       if (role === 'LEADER') this.driver.step({ type: 'transfer', to });
       else
@@ -457,13 +422,7 @@ export class Node implements RoutingPort {
   #transferFailed(to: string): void {
     const reason = `${to || 'no other node'} did not take over leadership in time`;
     this.recorder.transferFailed(to, reason);
-    this.#transferEnded(reason);
-  }
-
-  #transferEnded(failed: string | undefined): void {
-    const waiting = this.#transfers;
-    this.#transfers = [];
-    for (const resolve of waiting) resolve(failed);
+    this.#transfers.ended(reason);
   }
 
   /** Why nothing new is taken, or undefined. */

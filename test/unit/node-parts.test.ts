@@ -1,8 +1,11 @@
-/** Commit news and recent results: the two small things a node keeps besides its driver. */
+/** The small things that a node keeps besides its driver: commit news, results, and who waits for what. */
 import assert from 'node:assert/strict';
 import type { Heartbeat } from '../../shared/messages.ts';
 import { CommitNews } from '../../sidecar/node/commit-news.ts';
+import { CommitWaiters } from '../../sidecar/node/commit-waiters.ts';
+import { ReadQuestions } from '../../sidecar/node/read-questions.ts';
 import { RecentResults } from '../../sidecar/node/results.ts';
+import { Transfers } from '../../sidecar/node/transfers.ts';
 
 function news(to: string, commit: number, round = 0): Heartbeat {
   return { type: 'Heartbeat', group: '', from: 'n1', to, term: 3, commit, round, durable: 0 };
@@ -55,5 +58,49 @@ describe('recent results', () => {
     for (let index = 1; index <= 100; index++) results.add(batch(index));
     assert.equal(results.at(1), undefined);
     assert.equal(results.at(100)?.index, 100);
+  });
+});
+
+describe('who waits for a commit', () => {
+  it('is answered once it is there, or when the time is over', async () => {
+    const waiters = new CommitWaiters();
+    const [five, seven, late] = [waiters.wait(5, 60_000), waiters.wait(7, 60_000), waiters.wait(9, 1)];
+    waiters.committed(4);
+    waiters.committed(5);
+    assert.equal(await five, true);
+    assert.equal(await late, false);
+    waiters.committed(9);
+    assert.equal(await seven, true);
+  });
+});
+
+describe('transfers of leadership', () => {
+  it('end all together, with the reason where they failed', async () => {
+    const transfers = new Transfers();
+    let begun = 0;
+    const start = () => transfers.begun(60_000, () => begun++);
+    const first = [start(), start()];
+    transfers.ended('n2 did not take over');
+    assert.deepEqual(await Promise.all(first), ['n2 did not take over', 'n2 did not take over']);
+    const second = start();
+    transfers.ended(undefined);
+    assert.equal(await second, undefined);
+    assert.equal(begun, 3);
+  });
+
+  it('may end while they begin, and by themselves where nobody tells how', async () => {
+    const transfers = new Transfers();
+    assert.equal(await transfers.begun(60_000, () => transfers.ended(undefined)), undefined);
+    assert.match((await transfers.begun(1, () => undefined)) ?? '', /no other node made itself known/);
+  });
+});
+
+describe('questions for a read index', () => {
+  it('are answered to who asked, once', () => {
+    const questions = new ReadQuestions();
+    const [ours, theirs] = [questions.ask({ local: 4 }), questions.ask({ from: 'n2', id: 4 })];
+    assert.deepEqual(questions.take(theirs), { from: 'n2', id: 4 });
+    assert.equal(questions.take(theirs), undefined);
+    assert.deepEqual(questions.take(ours), { local: 4 });
   });
 });
