@@ -64,6 +64,8 @@ async function packAll(work) {
   if (values.only !== 'platform') {
     const folder = join(work, 'universal');
     stage(folder);
+    // Only `outrigger lsp` runs it, which comes with the sidecar.
+    for (const file of ['stdio.js', 'stdio.js.map']) rmSync(join(folder, 'aggregator', file));
     const { bytes } = pack(folder, `outrigger-${version}.vsix`);
     if (bytes > UNIVERSAL_BYTES)
       throw new Error(`the universal VSIX has ${bytes} bytes, over ${UNIVERSAL_BYTES}`);

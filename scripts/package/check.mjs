@@ -1,6 +1,6 @@
 /**
  * Proves that a packed sidecar runs where nothing else is: unpacks the VSIX into an empty folder and starts from it, the way the
- * extension does, first `--version`, then one node until it leads and has committed.
+ * extension does, first `--version` and `lsp`, then one node until it leads and has committed.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,6 +29,8 @@ export async function checkPackedSidecar(vsix, version) {
     const options = { cwd: folder, env, encoding: 'utf8', timeout: DEADLINE_MS };
     const said = must(spawnSync(process.execPath, [script, '--version'], options), '--version').trim();
     if (said !== version) throw new Error(`the packed sidecar says it is ${said}, not ${version}`);
+    // Its input ends at once, and so does it.
+    must(spawnSync(process.execPath, [script, 'lsp', '--stdio'], { ...options, input: '' }), 'lsp --stdio');
     await runOneNode(script, folder, env);
   } finally {
     await rm(folder, { recursive: true, force: true });

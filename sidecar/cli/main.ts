@@ -7,20 +7,28 @@
 import { fileURLToPath } from 'node:url';
 import { CliError, ExitCode, messageOf, systemCode } from './errors.ts';
 import { runProgram } from './program.ts';
+import type { Shell } from './shell.ts';
 import { createTerminal } from './terminal.ts';
 
 const { stdin, stdout, stderr, env, argv } = process;
 
-// A reader that went away (`outrigger log | head`) is no failure: there is nobody left to tell.
-stdout.on('error', (error) => process.exit(systemCode(error) === 'EPIPE' ? ExitCode.DONE : ExitCode.FAILED));
-
-const shell = {
+const shell: Shell = {
   env,
   stdin,
   out: createTerminal(stdout, env),
   err: createTerminal(stderr, env),
   script: fileURLToPath(import.meta.url),
+  whenUnread: () => process.exit(ExitCode.DONE),
 };
+
+// A reader that went away (`outrigger log | head`) is no failure: there is nobody left to tell.
+stdout.on('error', (error) => {
+  if (['EPIPE', 'ERR_STREAM_DESTROYED'].includes(systemCode(error))) shell.whenUnread();
+  else process.exit(ExitCode.FAILED);
+});
+stderr.on('error', (error) => {
+  if (!['EPIPE', 'ERR_STREAM_DESTROYED'].includes(systemCode(error))) process.exit(ExitCode.FAILED);
+});
 
 let exitCode: number;
 try {

@@ -12,6 +12,11 @@ export interface Shell {
   readonly err: Terminal;
   /** The script of this command (`dist/sidecar/main.mjs`): children are started with it. */
   readonly script: string;
+  /**
+   * Called when nobody reads our output any more (`outrigger log | head`), maybe again and again. At first it ends the
+   * process at once; a command that has something to clean up puts its orderly stop here.
+   */
+  whenUnread: () => void;
 }
 
 /** The package's root folder: the bundle is `dist/sidecar/main.mjs` in it. */

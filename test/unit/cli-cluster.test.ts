@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { INSPECT_PROTOCOL } from '../../shared/inspect.ts';
 import { LocalCluster } from '../../sidecar/cli/cluster/local-cluster.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 
@@ -14,6 +15,10 @@ const SCRIPT = fileURLToPath(new URL('../../sidecar/main.mjs', import.meta.url))
 /** An app that says who it is and then waits to be ended. */
 const APP =
   'console.log("pid " + process.pid + " of " + process.env.OUTRIGGER_NODE); setInterval(() => {}, 1000);';
+
+/** The same, and it says something all the time: what it says meets a pipe that nobody reads any more. */
+const CHATTY_APP =
+  'console.log("pid " + process.pid + " of " + process.env.OUTRIGGER_NODE); setInterval(() => console.log("."), 1);';
 
 class Running {
   output = '';
@@ -23,7 +28,7 @@ class Running {
 
   constructor(args: readonly string[], folder: string) {
     const env = { PATH: process.env['PATH'], XDG_RUNTIME_DIR: folder, TMPDIR: folder, HOME: folder };
-    this.child = spawn(process.execPath, [SCRIPT, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(process.execPath, [SCRIPT, ...args], { env, stdio: 'pipe' });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (data) => {
         this.output += String(data);
@@ -104,6 +109,30 @@ describe('local clusters', function () {
     }
   });
 
+  it('dev --exit-with-parent leaves nothing behind when its parent is gone, with all pipes between them', async () => {
+    const flags = ['--nodes', '1', '--control', '--exit-with-parent'];
+    const dev = outrigger('dev', ...flags, '--', process.execPath, '-e', CHATTY_APP);
+    const [app] = await dev.said(/n1 +\| pid (\d+) of n1/g);
+    const [data] = await dev.said(/data in (\S+)/g);
+    const [cluster = ''] = readdirSync(join(folder, 'outrigger'));
+    const endpoint = JSON.parse(await readFile(join(folder, 'outrigger', cluster, 'n1.json'), 'utf8'));
+    assert.equal(endpoint.control, true, 'its sidecars allow control');
+    for (const pipe of [dev.child.stdout, dev.child.stderr, dev.child.stdin]) pipe?.destroy();
+    await dev.ended;
+    for (const pid of [Number(app?.[1]), Number(endpoint.pid)]) assert.equal(await runs(pid), false);
+    assert.equal(existsSync(data?.[1] ?? ''), false, 'its folder is removed');
+    assert.deepEqual(readdirSync(join(folder, 'outrigger')), [], 'no endpoint files are left');
+  });
+
+  it('dev whose output nobody reads any more stops in order', async () => {
+    const dev = outrigger('dev', '--nodes', '1', '--', process.execPath, '-e', CHATTY_APP);
+    const [data] = await dev.said(/data in (\S+)/g);
+    await dev.said(/n1 +\| pid (\d+) of n1/g);
+    dev.child.stdout?.destroy();
+    await dev.ended;
+    assert.equal(existsSync(data?.[1] ?? ''), false, 'its folder is removed');
+  });
+
   it('dev --once ends with the apps, and says how they ended', async () => {
     const exitWith = (code: number): Running =>
       outrigger('dev', '--once', '--nodes', '1', '--', process.execPath, '-e', `process.exit(${code})`);
@@ -144,6 +173,7 @@ describe('local clusters', function () {
     try {
       const first = await cluster.waitForLeader(20_000);
       assert(first !== undefined);
+      assert.equal(first.protocol, INSPECT_PROTOCOL);
       const node = cluster.node(first.node);
       await cluster.kill(node, 'sidecar');
       assert.equal(await cluster.status(node), undefined);

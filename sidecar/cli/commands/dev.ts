@@ -1,5 +1,5 @@
 /** `outrigger dev`: a local cluster, with your program beside each sidecar. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Part } from '../cluster/local-cluster.ts';
 import { LocalCluster, type LocalNode } from '../cluster/local-cluster.ts';
 import { describeExit, type Exit } from '../cluster/managed-process.ts';
@@ -30,6 +30,8 @@ interface DevFlags {
   readonly nodes: number;
   readonly dir?: string;
   readonly once?: true;
+  readonly control?: true;
+  readonly exitWithParent?: true;
 }
 
 export function addDev(program: Command, shell: Shell): void {
@@ -42,6 +44,11 @@ export function addDev(program: Command, shell: Shell): void {
     .option('--nodes <count>', 'how many nodes', atLeast(1, 9), 3)
     .option('--dir <folder>', 'where to keep the data, and leave it')
     .option('--once', 'end when the apps have ended')
+    .option(
+      '--control',
+      'let the sidecars allow control from editors, and faults (`outrigger run --control`)',
+    )
+    .addOption(new Option('--exit-with-parent', 'stop when standard input closes').hideHelp())
     .passThroughOptions()
     .addHelpText('after', HELP)
     .action(async (command: string, args: string[], flags: DevFlags) => {
@@ -56,6 +63,9 @@ async function dev(
 ): Promise<number> {
   let cluster: LocalCluster | undefined;
   const signals = stopSignals(() => cluster?.killAll());
+  // Who reads us is gone: what runs here is stopped in order all the same.
+  shell.whenUnread = signals.stop;
+  if (flags.exitWithParent) shell.stdin.on('end', signals.stop).on('error', signals.stop).resume();
   const workspace = await openWorkspace('outrigger-dev-', flags.dir);
   try {
     const printer = new Printer(shell, flags.nodes);
@@ -67,7 +77,7 @@ async function dev(
       dir: workspace.dir,
       env: shell.env,
       app,
-      sidecarFlags: ['--log-level', 'error'],
+      sidecarFlags: ['--log-level', 'error', ...(flags.control ? ['--control'] : [])],
       onLine: printer.line,
       onDeath: printer.death,
     });

@@ -25,20 +25,32 @@ export function addLsp(program: Command, shell: Shell): void {
     .addHelpText('after', HELP)
     .action(async (flags: { stdio?: true }) => {
       if (flags.stdio !== true) throw usageError('say how the editor speaks to it: --stdio.');
-      process.exitCode = await serve(shell, aggregatorFile(shell.script));
+      process.exitCode = await serve(shell, findAggregator(shell.script));
     });
 }
 
-/** The server's bundle, beside ours: `dist/sidecar/main.mjs` → `dist/extension/aggregator/stdio.js`. Exported for tests. */
-export function aggregatorFile(script: string): string {
-  return join(dirname(script), '..', 'extension', 'aggregator', 'stdio.js');
+/**
+ * Where the server's bundle may be, seen from ours: `dist/sidecar/main.mjs` → `dist/extension/aggregator/stdio.js` where all
+ * was built, and `sidecar/dist/sidecar/main.mjs` → `aggregator/stdio.js` in a packed extension.
+ */
+function aggregatorFiles(script: string): readonly [string, string] {
+  const here = dirname(script);
+  return [
+    join(here, '..', 'extension', 'aggregator', 'stdio.js'),
+    join(here, '..', '..', '..', 'aggregator', 'stdio.js'),
+  ];
+}
+
+/** Throws CliError where it is not. */
+function findAggregator(script: string): string {
+  const files = aggregatorFiles(script);
+  const found = files.find((file) => existsSync(file));
+  if (found !== undefined) return found;
+  throw new CliError(`the language server is not here (${files[0]}); build it with \`npm run build\`.`);
 }
 
 /** Runs the server until it ends; resolves to its exit code. Rejects with CliError where it cannot be started. */
 function serve({ env }: Shell, file: string): Promise<number> {
-  if (!existsSync(file)) {
-    throw new CliError(`the language server is not here (${file}); build it with \`npm run build\`.`);
-  }
   return new Promise((resolve, reject) => {
     const server = spawn(process.execPath, [file], { stdio: 'inherit', env });
     server.once('error', (error) =>
