@@ -64,6 +64,7 @@ const isStore = shape<StoreStatus>({
 });
 
 export const isNodeStatus = shape<NodeStatus>({
+  protocol: isIndex,
   cluster: isText,
   node: isText,
   group: isText,

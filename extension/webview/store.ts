@@ -4,25 +4,11 @@
  * MUST: be pure; take only the delta that continues what is held, and ask for a snapshot where one is missing; stay
  * within PANEL_LIMITS, counting what was forgotten.
  */
-import type { ClusterView, NodeTerms } from '../../shared/cluster-view.ts';
 import type { NodeEvent } from '../../shared/events.ts';
-import {
-  PANEL_LIMITS,
-  type PanelDelta,
-  type PanelSnapshot,
-  type Series,
-} from '../../shared/panel-protocol.ts';
+import { PANEL_LIMITS, type PanelDelta, type PanelSnapshot } from '../../shared/panel-protocol.ts';
 
-export interface PanelState {
-  readonly generation: number;
-  readonly sequence: number;
-  readonly cluster: ClusterView;
-  readonly terms: readonly NodeTerms[];
-  /** In order of arrival; sorting by time is for views. */
-  readonly events: readonly NodeEvent[];
-  readonly forgotten: number;
-  readonly series: Series;
-}
+/** What the last snapshot and the deltas since make together. Events are in order of arrival: sorting by time is for views. */
+export type PanelState = Omit<PanelSnapshot, 'type'>;
 
 export interface Step {
   readonly state: PanelState | undefined;

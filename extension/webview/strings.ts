@@ -92,6 +92,7 @@ const ENGLISH = {
   cellApplied: '{0}, applied',
   cellDiffers: "{0}, differs from the leader's",
   legend: 'Marks',
+  legendTerms: 'Colours of the terms in view',
   legendCommit: 'C committed through here',
   legendApplied: 'A applied through here',
   legendMatch: 'M match: the leader knows it is here',

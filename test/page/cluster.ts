@@ -11,6 +11,7 @@ export const NOW = 1_700_000_000_000;
 
 export function statusOf(node: string, more: Partial<NodeStatus> = {}): NodeStatus {
   return {
+    protocol: 1,
     cluster: 'orders',
     node,
     group: '',

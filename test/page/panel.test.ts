@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import {
   axe,
@@ -11,6 +12,12 @@ import {
   type Watch,
 } from './browser.ts';
 import { ENTRY, EVENTS, EXPLANATION, NOW, snapshot } from './cluster.ts';
+
+interface Manifest {
+  readonly contributes: {
+    readonly colors: readonly { readonly defaults: Readonly<Record<'light' | 'dark', string>> }[];
+  };
+}
 
 const ANSWERS = { explain: EXPLANATION, entry: ENTRY, openLog: null, compare: null };
 
@@ -81,6 +88,19 @@ describe('page: the panel', () => {
     assert.match((await row.locator('[data-lag=replicated]').textContent()) ?? '', /^600 entries, 1.5 s$/);
     assert.match((await row.locator('[data-lag=applied]').textContent()) ?? '', /entries/);
     assert.match((await row.textContent()) ?? '', /Error: the app has stopped applying/);
+  });
+
+  it('shows every column of the nodes table at once, in a window of 1280 px with and without a side bar', async () => {
+    const page = await open();
+    const widths = () =>
+      page.evaluate<[number, number]>(
+        `(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector('.scroll'))`,
+      );
+    for (const width of [1280, 960, 840]) {
+      await page.setViewportSize({ width, height: 900 });
+      const [needed, given] = await widths();
+      assert.ok(needed <= given, `${width} px wide: the table needs ${needed} px and has ${given}`);
+    }
   });
 
   it('follows deltas, asks for a snapshot after a gap, and shows it', async () => {
@@ -192,7 +212,7 @@ describe('page: the panel', () => {
       'Likely',
       'LEADER_PAUSED',
       'Find out what stopped n3',
-      'n2 committed: 7 ms',
+      'n2 committed: 6.5 ms',
     ]) {
       assert.ok(words.includes(part), part);
     }
@@ -243,7 +263,7 @@ describe('page: the panel', () => {
     await until(page, `document.querySelectorAll('.events [role=option]').length === 1`);
     assert.match(
       (await page.textContent('.events')) ?? '',
-      /ROLE CANDIDATE → LEADER leader n2 term 7 · VOTE_WON/,
+      /◆ ROLE leads term 7: a quorum voted for it · VOTE_WON/,
     );
     await page.keyboard.press('ArrowUp');
 
@@ -323,11 +343,40 @@ describe('page: the panel', () => {
     const page = await open();
     const picture = () => page.evaluate<string>(`document.querySelector('canvas').toDataURL()`);
     const before = await picture();
-    await page.evaluate(`document.documentElement.style.setProperty('--vscode-charts-orange', '#123456')`);
+    await page.evaluate(`document.documentElement.style.setProperty('--vscode-raft-term7', '#123456')`);
     await until(page, `document.querySelector('canvas').toDataURL() !== ${JSON.stringify(before)}`);
     const coloured = await picture();
     await page.emulateMedia({ colorScheme: 'dark' });
     await until(page, `document.querySelector('canvas').toDataURL() !== ${JSON.stringify(coloured)}`);
+  });
+
+  it('names the terms in view beside their colours, which the editor may give', async () => {
+    const page = await open();
+    await page.click('[data-act=whole]');
+    const legend = page.locator('[data-legend=terms] span');
+    assert.deepEqual(await legend.allTextContents().then((all) => all.map((one) => one.trim())), [
+      'Term 1',
+      'Term 3',
+      'Term 5',
+      'Term 7',
+    ]);
+    const colours = () =>
+      legend.locator('rect').evaluateAll((all) => all.map((one) => one.getAttribute('fill') ?? ''));
+    const manifest: Manifest = JSON.parse(readFileSync('extension/package.json', 'utf8'));
+    for (const theme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme: theme });
+      const wanted = [1, 3, 5, 7].map((term) => manifest.contributes.colors[term - 1]?.defaults[theme] ?? '');
+      const held = JSON.stringify(wanted[3]);
+      await until(
+        page,
+        `document.querySelector('[data-legend=terms] span:nth-child(4) rect').getAttribute('fill') === ${held}`,
+      );
+      assert.deepEqual(await colours(), wanted);
+    }
+    await page.evaluate(`document.documentElement.style.setProperty('--vscode-raft-term5', '#123456')`);
+    await until(page, `document.querySelector('[data-legend=terms]').innerHTML.includes('#123456')`);
+    await page.emulateMedia({ contrast: 'more' });
+    await page.waitForSelector('[data-legend=terms]', { state: 'detached' });
   });
 
   const THEMES = {

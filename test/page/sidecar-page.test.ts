@@ -122,7 +122,7 @@ describe('page: served by the sidecar', () => {
 
     await page.click('#tab-time');
     await page.waitForSelector('.events');
-    assert.match((await page.textContent('.events')) ?? '', /ROLE CANDIDATE → LEADER/);
+    assert.match((await page.textContent('.events')) ?? '', /ROLE leads term 7/);
     events.push({ seq: 2, at: NOW + 5, kind: 'PEER_DOWN', term: 7, cause: 'LOST', peer: 'n2' });
     wake();
     await until(page, `document.querySelector('.events').textContent.includes('PEER_DOWN')`);

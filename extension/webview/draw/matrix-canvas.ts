@@ -4,10 +4,10 @@
  * MUST: cost O(runs in view); tell nothing by colour alone: the term's number stands in its bar where it fits, what is
  * uncommitted is hatched, what is compacted dotted, marks are letters.
  */
-import { count } from '../format.ts';
+import { count } from '../../../shared/wording.ts';
 import { ticks, type View, xOf } from '../model/geometry.ts';
 import type { MatrixRow, RowLog } from '../model/matrix.ts';
-import type { Palette } from './palette.ts';
+import { type Palette, termColour } from './palette.ts';
 import { hatch, type Surface } from './surface.ts';
 
 /** CSS pixels; panel.css has the same for the names beside. */
@@ -108,7 +108,7 @@ function drawRuns(
     if (at === undefined) continue;
     const [left, right] = at;
     const wide = right - left;
-    const colour = palette.terms[run.term % palette.terms.length] ?? palette.ink;
+    const colour = termColour(palette, run.term);
     context.fillStyle = palette.contrast ? palette.paper : colour;
     context.fillRect(left, top, wide, LANE.bar);
     const open = span(surface, view, Math.max(run.first, log.terms.commitIndex + 1), run.last);

@@ -11,7 +11,7 @@ export interface Palette {
   readonly line: string;
   readonly accent: string;
   readonly error: string;
-  /** Term t has `terms[t % terms.length]`; its number is always written too where it fits. */
+  /** `raft.term1` … of the manifest, which terms take turns with; lines and glyphs that need colours take them too. */
   readonly terms: readonly string[];
   /** High contrast: outlines and patterns, no fills. */
   readonly contrast: boolean;
@@ -19,7 +19,13 @@ export interface Palette {
   inkOn(colour: string): string;
 }
 
-const TERM_COLOURS = 6;
+/** As many as the manifest contributes. */
+const TERM_COLOURS = 8;
+
+/** The colour of a term, the same everywhere. Its number is written too, where it fits. */
+export function termColour({ terms, ink }: Palette, term: number): string {
+  return terms[Math.max(0, term - 1) % terms.length] ?? ink;
+}
 
 export function readPalette(page: Document): Palette {
   // The body, since VS Code marks high contrast there.

@@ -144,3 +144,9 @@ export function runsInView(
       .map((run) => ({ row, log, run }));
   });
 }
+
+/** The terms that have entries in view, ascending; of more than `most` the newest. */
+export function newestTerms(rows: readonly MatrixRow[], view: View, most: number): number[] {
+  const terms = new Set(runsInView(rows, view).map(({ run }) => run.term));
+  return [...terms].sort((a, b) => a - b).slice(-most);
+}

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EntryDetails } from '../../../shared/panel-protocol.ts';
 import { safeBlock, safeLine } from '../../../shared/safe-text.ts';
-import { clock, count } from '../format.ts';
+import { clock, count } from '../../../shared/wording.ts';
 import { text } from '../strings.ts';
 import type { Acts, Ui } from '../ui.ts';
 

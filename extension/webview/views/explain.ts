@@ -2,7 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { About, EvidenceItem, Explanation, Stage } from '../../../shared/explain/types.ts';
 import { safeBlock, safeLine } from '../../../shared/safe-text.ts';
-import { clock, duration } from '../format.ts';
+import { clock, duration } from '../../../shared/wording.ts';
 import { text } from '../strings.ts';
 import type { Acts, Ui } from '../ui.ts';
 

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { ClusterView, Problem } from '../../../shared/cluster-view.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
-import { count } from '../format.ts';
+import { count } from '../../../shared/wording.ts';
 import { text } from '../strings.ts';
 import type { Acts } from '../ui.ts';
 

@@ -6,10 +6,10 @@
  */
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import { safeLine } from '../../../shared/safe-text.ts';
+import { count } from '../../../shared/wording.ts';
 import { drawMatrix, LANE, matrixHeight } from '../draw/matrix-canvas.ts';
 import type { Palette } from '../draw/palette.ts';
 import { surface } from '../draw/surface.ts';
-import { count } from '../format.ts';
 import {
   clampView,
   type Extent,
@@ -27,6 +27,7 @@ import { type TextKey, text } from '../strings.ts';
 import { type Acts, type CellName, FIRST_UI, type Ui } from '../ui.ts';
 import { PageElement } from './element.ts';
 import { marksTable, runsTable } from './matrix-tables.ts';
+import { termLegend } from './term-legend.ts';
 
 /** Screen readers count columns in 32 bits; beyond, -1 says "not known". */
 const MOST_COLUMNS = 2 ** 31 - 1;
@@ -94,6 +95,7 @@ export class LogMatrix extends PageElement {
       <p class="muted row" aria-label=${text('legend')} role="note">
         ${LEGEND.map((key) => html`<span>${text(key)}</span>`)}
       </p>
+      ${termLegend(this.rows, view, this.palette)}
       ${this.ui.matrixTable ? html`${marksTable(this.rows)} ${runsTable(this.rows, view)}` : nothing}
     </section>`;
   }

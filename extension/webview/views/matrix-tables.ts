@@ -1,7 +1,7 @@
 /** The matrix as tables: what the canvas shows, for every reader. */
 import { html, nothing, type TemplateResult } from 'lit';
 import { safeLine } from '../../../shared/safe-text.ts';
-import { count } from '../format.ts';
+import { count } from '../../../shared/wording.ts';
 import type { View } from '../model/geometry.ts';
 import { type MatrixRow, type RowLog, runsInView } from '../model/matrix.ts';
 import { type TextKey, text } from '../strings.ts';

@@ -2,7 +2,8 @@
 import { html, type TemplateResult } from 'lit';
 import type { ClusterView, NodeView } from '../../../shared/cluster-view.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
-import { count, lagText } from '../format.ts';
+import { count } from '../../../shared/wording.ts';
+import { lagText } from '../format.ts';
 import { type TextKey, text } from '../strings.ts';
 import type { Acts } from '../ui.ts';
 import { problemList } from './header.ts';

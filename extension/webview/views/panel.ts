@@ -6,9 +6,9 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { diffLogs } from '../../../shared/log-diff.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
+import { count } from '../../../shared/wording.ts';
 import { Connection } from '../connection.ts';
 import { onThemeChange, type Palette, readPalette } from '../draw/palette.ts';
-import { count } from '../format.ts';
 import type { Host } from '../host/host.ts';
 import { Announcer } from '../model/announcer.ts';
 import { type MatrixRow, matrixRows } from '../model/matrix.ts';

@@ -6,10 +6,10 @@
 import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
 import type { NodeEvent } from '../../../shared/events.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
+import { clock, count } from '../../../shared/wording.ts';
 import type { Palette } from '../draw/palette.ts';
 import { surface } from '../draw/surface.ts';
 import { drawTimeline, TIME_LANE } from '../draw/timeline-canvas.ts';
-import { clock, count } from '../format.ts';
 import { eventText, GROUP_GLYPH } from '../model/event-text.ts';
 import { filterEvents, GROUPS, KIND_CHOICES, RANGES, type TimeWindow, timeAt } from '../model/time.ts';
 import { text } from '../strings.ts';
