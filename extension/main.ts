@@ -92,7 +92,7 @@ function makeServices(context: vscode.ExtensionContext): Services {
     attention,
     panels,
     demo: new DemoCluster(context, log, aggregator, () => attention.set('attached', true)),
-    tree: new ClustersTree(clusters),
+    tree: new ClustersTree(clusters, log),
     events: new EventsTree(aggregator, clusters, log),
     tails: new Tails(aggregator),
     confirm: async (question) => (await import('./commands/control.ts')).confirmByDialog(question),

@@ -63,7 +63,11 @@ const progress = z.object({
 
 const names = z.array(name).max(ANSWER_LIMITS.members);
 
+/** Read before anything else of a status: the rest of another protocol need not be of a form we know. */
+export const protocolSchema = z.looseObject({ protocol: z.int().positive().default(1) });
+
 export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
+  protocol: protocolSchema.shape.protocol,
   cluster: name,
   node: name,
   group: word,

@@ -76,7 +76,12 @@ export interface StoreStatus {
   readonly lastCommitMs: number;
 }
 
+/** Of the HTTP answers and the event stream. It grows when those who know only the old one would misread the new. */
+export const INSPECT_PROTOCOL = 1;
+
 export interface NodeStatus {
+  /** Whoever asks compares it with INSPECT_PROTOCOL; a sidecar that does not say it speaks 1. */
+  readonly protocol: number;
   readonly cluster: string;
   readonly node: string;
   readonly group: string;

@@ -1,8 +1,15 @@
 /**
- * Numbers in sentences, the same in every view: durations and counts.
+ * Numbers in sentences, the same in every view: durations, counts, clock times.
  *
- * MUST: be pure.
+ * MUST: be pure, and the only place that writes them; name the unit.
  */
+
+const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+
+/** `1204331` → `1,204,331`. */
+export function count(value: number): string {
+  return GROUPED.format(value);
+}
 
 /** A duration for a reader: `0 ms`, `240 ms`, `3.2 s`, `4 min`, `2.5 h`. Fractions of a millisecond only below ten. */
 export function duration(ms: number): string {
@@ -18,13 +25,29 @@ function trim(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)));
 }
 
-/** `1 entry`, `3 entries`. */
-export function count(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
+/** Wall clock with milliseconds, in the reader's zone: `14:03:07.042`. */
+export function clock(at: number): string {
+  const date = new Date(at);
+  const pad = (value: number, width = 2) => String(value).padStart(width, '0');
+  return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}`;
+}
+
+/** `1 node`, `3,000 nodes`. */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
 }
 
 export function entries(n: number): string {
-  return count(n, 'entry', 'entries');
+  return plural(n, 'entry', 'entries');
+}
+
+/**
+ * A reason of an error as a sentence of its own: `no node of orders answers` → `No node of orders answers.` Reasons begin
+ * with no name, but for `n1: …`, which stays as it is.
+ */
+export function sentence(reason: string): string {
+  const begun = /^[a-z]+ /.test(reason) ? reason.charAt(0).toUpperCase() + reason.slice(1) : reason;
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
 }
 
 /** `n1`, `n1 and n2`, `n1, n2 and n3`. */

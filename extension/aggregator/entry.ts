@@ -26,7 +26,7 @@ export async function entryDetails(
       page.lastIndex < page.firstIndex
         ? 'its log is empty'
         : `its log holds ${page.firstIndex} to ${page.lastIndex}`;
-    throw new InspectError(`${node} has no entry ${index}: ${held}`);
+    throw new InspectError(`the node ${node} has no entry ${index}: ${held}`);
   }
   const decoded = await decode(cluster, Buffer.from(entry.command, 'base64'));
   return {

@@ -23,6 +23,8 @@ export const AGGREGATOR_LIMITS = {
   nodesPerCluster: 64,
   clusters: 32,
   addresses: 16,
+  /** Clusters that were detached and are not watched by themselves. Then the oldest is forgotten. */
+  detached: 100,
   /** Open panels, and requests of one that wait for an answer. Over it: refused. */
   panels: 16,
   requestsPerPanel: 32,

@@ -45,7 +45,8 @@ export function plugIn({ connection, clusters, options, own, client, now }: Plug
     sharedRequests: true,
   });
   const doctor = () => doctorPage(clusters, config.reports(), now());
-  const documents = registerDocuments(connection, clusters, { decoders, doctor, elsewhere: config.requests });
+  const elsewhere = config.requests;
+  const documents = registerDocuments(connection, clusters, { decoders, doctor, elsewhere, commands: own });
   documents.clientHas(client);
   return {
     capabilities: { ...config.capabilities, ...documents.capabilities },

@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { LogOutputChannel } from 'vscode';
+import { type LogOutputChannel, MarkdownString } from 'vscode';
 import {
   CloseAction,
   ErrorAction,
@@ -20,6 +20,7 @@ import {
 } from 'vscode-languageclient/node';
 import { type AggregatorOptions, SCHEME } from '../protocol.ts';
 import { detailsOf, messageOf } from '../util/errors.ts';
+import { OPEN_URI, withCommandLinks } from './hover-links.ts';
 import { RestartPolicy } from './restart-policy.ts';
 
 /** Heap of the aggregator, MB. Over it the worker ends (never the extension host) and is started again. */
@@ -104,7 +105,7 @@ export class AggregatorClient {
         this.#setup.log.error(`The aggregator could not be initialized: ${detailsOf(error)}`);
         return false;
       },
-      markdown: { isTrusted: false, supportHtml: false },
+      markdown: { isTrusted: { enabledCommands: [OPEN_URI] }, supportHtml: false },
       errorHandler: {
         error: (error) => {
           this.#setup.log.error(`The aggregator failed: ${detailsOf(error)}`);
@@ -113,6 +114,13 @@ export class AggregatorClient {
         closed: () => this.#closed(),
       },
       middleware: {
+        provideHover: async (document, position, token, next) => {
+          const hover = await next(document, position, token);
+          for (const content of hover?.contents ?? []) {
+            if (content instanceof MarkdownString) content.value = withCommandLinks(content.value);
+          }
+          return hover;
+        },
         // An answer without text would leave the editor empty without a word.
         provideTextDocumentContent: async (uri, token, next) => {
           try {

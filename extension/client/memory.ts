@@ -13,7 +13,7 @@ export const MEMORY_LIMITS = {
   recentAddresses: 20,
   /** Attachments. Then the rest is forgotten. */
   attachments: 32,
-  /** Detached clusters. Then the rest is forgotten, and watched again when found. */
+  /** Detached clusters, the newest last. Then the oldest is forgotten, and watched again when found. */
   detached: 100,
 } as const;
 
@@ -59,7 +59,7 @@ export class Memory {
 
   async remember(attachments: readonly Attachment[], detached: readonly string[]): Promise<void> {
     await this.#workspace.update(ATTACHED, attachments.slice(0, MEMORY_LIMITS.attachments));
-    await this.#workspace.update(DETACHED, detached.slice(0, MEMORY_LIMITS.detached));
+    await this.#workspace.update(DETACHED, detached.slice(-MEMORY_LIMITS.detached));
   }
 
   recentAddresses(): readonly string[] {

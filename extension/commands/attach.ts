@@ -1,8 +1,8 @@
 /** Attach and detach: which clusters are watched. */
 import * as vscode from 'vscode';
+import { plural } from '../../shared/wording.ts';
 import type { Services } from '../services.ts';
 import { UserError } from '../util/errors.ts';
-import { plural } from '../util/format.ts';
 import { plainLabel } from '../util/plain.ts';
 import { parseAddress } from './addresses.ts';
 import { pickCluster } from './pick.ts';

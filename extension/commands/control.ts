@@ -7,9 +7,9 @@
 import * as vscode from 'vscode';
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import { safeLine } from '../../shared/safe-text.ts';
+import { count } from '../../shared/wording.ts';
 import type { Services } from '../services.ts';
 import { UserError } from '../util/errors.ts';
-import { count } from '../util/format.ts';
 import { plainLabel } from '../util/plain.ts';
 import { allowsControl, nodeDescription } from '../views/labels.ts';
 import { pickCluster, pickNode } from './pick.ts';

@@ -4,6 +4,7 @@
  * MUST: tell the user of an error in one sentence, and keep the rest for the output channel.
  */
 import * as vscode from 'vscode';
+import { sentence } from '../../shared/wording.ts';
 import type { Services } from '../services.ts';
 import { detailsOf, messageOf, UserError } from '../util/errors.ts';
 import { COMMANDS, type CommandId } from './ids.ts';
@@ -68,11 +69,11 @@ async function run(services: Services, id: CommandId, argument: unknown): Promis
 
 function tell({ log }: Services, error: unknown): void {
   if (error instanceof UserError) {
-    void vscode.window.showWarningMessage(messageOf(error));
+    void vscode.window.showWarningMessage(sentence(messageOf(error)));
     return;
   }
   const output = vscode.l10n.t('Show Output');
-  void vscode.window.showErrorMessage(messageOf(error), output).then((chosen) => {
+  void vscode.window.showErrorMessage(sentence(messageOf(error)), output).then((chosen) => {
     if (chosen === output) log.show();
   });
 }

@@ -79,9 +79,9 @@ export function findApp({
   ].find((path) => exists(path));
 }
 
-/** `outrigger dev` with that app beside each of three sidecars. */
+/** `outrigger dev` with that app beside each of three sidecars, which allow control; it ends with its input. */
 export function demoArgs(python: string, app: string): string[] {
-  return ['dev', '--nodes', '3', '--', python, app];
+  return ['dev', '--nodes', '3', '--control', '--exit-with-parent', '--', python, app];
 }
 
 /** Of the app: a free port each, and no compiled files beside the script. */

@@ -1,7 +1,8 @@
 /**
  * The process of the demo cluster: `outrigger dev`, its output line by line, its end.
  *
- * MUST: be free of vscode; leave nothing behind: asked to stop first, killed when it does not.
+ * MUST: be free of vscode; leave nothing behind: asked to stop first, killed when it does not, ended by the end of its input when
+ * we are gone.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -47,7 +48,8 @@ export class DemoProcess {
   static async start(launch: Launch, args: readonly string[], listener: DemoListener): Promise<DemoProcess> {
     const child = spawn(launch.command, [...launch.args, ...args], {
       env: launch.env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // Its input closes when we end, however we end: then it stops too (`--exit-with-parent`).
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     const state = { asked: false };
     let lastWords = '';

@@ -1,8 +1,8 @@
 /** Opens the aggregator's documents: windows of logs, live tails, comparisons, answers. */
 import * as vscode from 'vscode';
 import type { About } from '../../shared/explain/types.ts';
+import { count } from '../../shared/wording.ts';
 import type { Services } from '../services.ts';
-import { count } from '../util/format.ts';
 import { explainUri, lineOfEntry } from './uris.ts';
 
 /** Opens the window of that node's log around `index` (0: its live tail) and shows the entry. */
@@ -81,8 +81,12 @@ export async function explain(
   events.explanation = { cluster, explanation };
 }
 
-/** Opens one of the aggregator's documents by its URI: an answer as a preview, a log as text. */
+/** Opens one of the aggregator's documents by its URI: an answer as a preview, a log as text at the line after `#L`. */
 export async function openDocument(uri: vscode.Uri): Promise<void> {
   if (uri.path.endsWith('.md')) await vscode.commands.executeCommand('markdown.showPreview', uri);
-  else await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+  else {
+    const line = Number(/^L(\d+)/.exec(uri.fragment)?.[1] ?? 1) - 1;
+    const document = await vscode.workspace.openTextDocument(uri.with({ fragment: '' }));
+    await vscode.window.showTextDocument(document, { selection: new vscode.Range(line, 0, line, 0) });
+  }
 }

@@ -8,17 +8,17 @@ import { SCHEME } from '../protocol.ts';
 
 /** `id`: '' for none. */
 export function explainUri(cluster: string, about: About, id: string): string {
-  return `${SCHEME}:/${cluster}/explain/${about}${id === '' ? '' : `/${id}`}.md`;
+  return `${SCHEME}:/${cluster}/explain/${cluster}-why-${about}${id === '' ? '' : `-${id}`}.md`;
 }
 
 /** Is `path` (of a `raft-log:` URI) that of a live tail? */
 export function isTail(path: string): boolean {
-  return /^\/[^/]+\/[^/]+\/tail\.raftlog$/.test(path);
+  return /^\/([^/]+)\/([^/]+)\/\1-\2-tail\.raftlog$/.test(path);
 }
 
 /** Cluster and node of a log document. */
 export function logOf(path: string): { readonly cluster: string; readonly node: string } | undefined {
-  const match = /^\/([^/]+)\/([^/]+)\/(?:tail|\d+-\d+)\.raftlog$/.exec(path);
+  const match = /^\/([^/]+)\/([^/]+)\/\1-\2-(?:tail|\d+-\d+)\.raftlog$/.exec(path);
   return match === null ? undefined : { cluster: match[1] ?? '', node: match[2] ?? '' };
 }
 

@@ -3,14 +3,16 @@
  *
  * MUST: draw again only what changed, at most `TREE_REFRESH_MS` often; keep one element object for each id, since the
  * editor knows an item by its object.
+ * MUST: open an item when it gets its first problem, unless the reader closed it; never select, and never open the view.
  */
 import * as vscode from 'vscode';
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { Clusters } from '../client/clusters.ts';
 import { Coalescer } from '../util/coalescer.ts';
+import { messageOf } from '../util/errors.ts';
 import type { Icon } from './labels.ts';
 import { clusterTooltip, nodeTooltip } from './tooltip.ts';
-import { changedItems, flatten, type TreeModel, treeOf } from './tree-model.ts';
+import { changedItems, flatten, openedItems, type TreeModel, treeOf } from './tree-model.ts';
 
 /** At most four redraws a second: more costs readers their clicks. A new leader is drawn at once. */
 const TREE_REFRESH_MS = 250;
@@ -28,17 +30,31 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #elements = new Map<string, TreeElement>();
   readonly #draw = new Coalescer(() => this.#refresh(), TREE_REFRESH_MS);
-  readonly #subscription: vscode.Disposable;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #subscriptions: readonly vscode.Disposable[];
+  /** Ids of what the reader closed. They stay closed until the reader opens them. */
+  readonly #closed = new Set<string>();
+  /** Ids of what is to be opened as soon as the view is visible. */
+  readonly #toOpen = new Set<string>();
   #tree: readonly TreeModel[] = [];
   #leaders = '';
 
-  constructor(clusters: Clusters) {
+  constructor(clusters: Clusters, log: vscode.LogOutputChannel) {
     this.#clusters = clusters;
+    this.#log = log;
     this.view = vscode.window.createTreeView('outrigger.clusters', {
       treeDataProvider: this,
       showCollapseAll: true,
     });
-    this.#subscription = clusters.onDidChange((all) => this.#take(all));
+    this.#subscriptions = [
+      clusters.onDidChange((all) => this.#take(all)),
+      this.view.onDidCollapseElement(({ element }) => {
+        // An item that has lost its children is collapsed by the editor, not by the reader.
+        if (element.model.children.length > 0) this.#closed.add(element.id);
+      }),
+      this.view.onDidExpandElement(({ element }) => this.#closed.delete(element.id)),
+      this.view.onDidChangeVisibility(() => this.#open()),
+    ];
   }
 
   /** What the view shows (or would show) now. */
@@ -98,7 +114,7 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
 
   dispose(): void {
     this.#draw.dispose();
-    this.#subscription.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
     this.#changed.dispose();
     this.view.dispose();
   }
@@ -124,14 +140,40 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
     const now = flatten(this.#tree);
     for (const [id, element] of this.#elements) {
       const model = now.get(id);
-      if (model === undefined) this.#elements.delete(id);
-      else element.model = model;
+      if (model === undefined) {
+        this.#elements.delete(id);
+        this.#closed.delete(id);
+      } else element.model = model;
     }
+    for (const id of openedItems(before, this.#tree)) this.#toOpen.add(id);
     const changed = changedItems(before, this.#tree);
     if (changed === 'all') this.#changed.fire(undefined);
     else if (changed.length > 0) {
       this.#changed.fire(changed.flatMap((id) => this.#elements.get(id) ?? []));
     }
+    this.#open();
+  }
+
+  /**
+   * An item that was drawn without children stays collapsed when it gets some, whatever its `collapsibleState` says then. So it
+   * is revealed, which would open the view as well: only while that is visible.
+   */
+  #open(): void {
+    if (!this.view.visible) return;
+    for (const id of this.#toOpen) {
+      const element = this.#elements.get(id);
+      if (element === undefined || element.model.children.length === 0 || this.#isClosed(element)) continue;
+      this.view
+        .reveal(element, { expand: true, focus: false, select: false })
+        .then(undefined, (error: unknown) => this.#log.debug(`${id} was not opened: ${messageOf(error)}`));
+    }
+    this.#toOpen.clear();
+  }
+
+  /** Revealing would open what it is in, too. */
+  #isClosed(element: TreeElement): boolean {
+    const parent = this.getParent(element);
+    return this.#closed.has(element.id) || (parent !== undefined && this.#isClosed(parent));
   }
 }
 

@@ -4,8 +4,8 @@
  * MUST: be pure (no vscode, no clock); bounded by `EVENT_LIMITS`, and say how many it forgot or holds back; order by
  * the nodes' wall clocks for reading only, since clocks of nodes differ.
  */
+import { describeEvent } from '../../shared/describe-event.ts';
 import type { NodeEvent } from '../../shared/events.ts';
-import { eventText } from './event-text.ts';
 
 export const EVENT_LIMITS = {
   /** Events kept. Then the oldest is forgotten, and counted. */
@@ -40,8 +40,10 @@ export function passes(filter: EventFilter, event: NodeEvent): boolean {
   if (filter.kinds.length > 0 && !filter.kinds.includes(event.kind)) return false;
   if (filter.nodes.length > 0 && !filter.nodes.includes(event.node)) return false;
   if (filter.text === '') return true;
-  const haystack = `${event.node} ${event.kind} ${event.cause} ${eventText(event)}`.toLowerCase();
-  return haystack.includes(filter.text.toLowerCase());
+  // The protocol's words are found as it writes them, and as people do.
+  const words = `${event.kind} ${event.cause}`;
+  const haystack = `${event.node} ${words} ${words.replaceAll('_', ' ')} ${describeEvent(event)}`;
+  return haystack.toLowerCase().includes(filter.text.toLowerCase());
 }
 
 /** `kind ROLE, n1, "vote"`: what is shown beside the name of the view. */

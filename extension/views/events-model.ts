@@ -3,11 +3,13 @@
  *
  * MUST: be pure; give every item an id that stays; say what was left out.
  */
+
+import { describeEvent } from '../../shared/describe-event.ts';
 import type { EvidenceItem, Explanation } from '../../shared/explain/types.ts';
 import { safeLine } from '../../shared/safe-text.ts';
-import { clock, plural } from '../util/format.ts';
+import { clock, plural } from '../../shared/wording.ts';
 import { type ClusterEvent, EVENT_LIMITS, type EventList, eventKey } from './event-list.ts';
-import { eventFields, eventIcon, eventText } from './event-text.ts';
+import { eventFields, eventIcon } from './event-text.ts';
 
 export interface EventModel {
   readonly id: string;
@@ -46,7 +48,7 @@ export function eventsModel(
   ];
 }
 
-/** `n2  is leader (was candidate): vote won`, and beside it the time. */
+/** `n2  leads term 7: a quorum voted for it`, and beside it the time. */
 export function eventItem(item: ClusterEvent, several: boolean): EventModel {
   const { cluster, event } = item;
   const id = eventKey(item);
@@ -56,7 +58,7 @@ export function eventItem(item: ClusterEvent, several: boolean): EventModel {
     kind: 'event',
     cluster,
     node: event.node,
-    label: `${from}${safeLine(event.node)}  ${eventText(event)}`,
+    label: `${from}${safeLine(event.node)}  ${describeEvent(event)}`,
     description: `t${event.term} · ${clock(event.at)}`,
     icon: eventIcon(event),
     pointsAt: '',

@@ -4,12 +4,12 @@
  * MUST: ask for new events only while the view is visible; draw at most `EVENTS_REFRESH_MS` often.
  */
 import * as vscode from 'vscode';
+import { count } from '../../shared/wording.ts';
 import type { Aggregator } from '../client/aggregator.ts';
 import type { Clusters } from '../client/clusters.ts';
 import { CONTEXT_KEYS } from '../commands/ids.ts';
 import { Coalescer } from '../util/coalescer.ts';
 import { messageOf } from '../util/errors.ts';
-import { count } from '../util/format.ts';
 import { EVENT_LIMITS, type EventFilter, EventList, filterText, isFiltered } from './event-list.ts';
 import { type EventModel, eventsModel, type GivenExplanation } from './events-model.ts';
 

@@ -7,7 +7,7 @@
 import type { ClusterView, LinkState, NodeView, Severity } from '../../shared/cluster-view.ts';
 import type { Lag } from '../../shared/inspect.ts';
 import { safeLine } from '../../shared/safe-text.ts';
-import { count, duration, plural } from '../util/format.ts';
+import { count, duration, plural } from '../../shared/wording.ts';
 import { plainLabel } from '../util/plain.ts';
 
 export interface Icon {

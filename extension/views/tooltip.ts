@@ -6,7 +6,7 @@
 import type { ClusterView, NodeView } from '../../shared/cluster-view.ts';
 import type { Lag, NodeStatus } from '../../shared/inspect.ts';
 import { safeMarkdown } from '../../shared/safe-text.ts';
-import { count, duration } from '../util/format.ts';
+import { count, duration } from '../../shared/wording.ts';
 import { clusterDescription, nodeDescription } from './labels.ts';
 
 type Row = readonly [name: string, value: string];

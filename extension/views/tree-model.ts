@@ -126,6 +126,16 @@ export function changedItems(before: readonly TreeModel[], after: readonly TreeM
   return changed;
 }
 
+/** Ids of the items that were there without children, and have some now that should be seen at once. */
+export function openedItems(before: readonly TreeModel[], after: readonly TreeModel[]): string[] {
+  const old = flatten(before);
+  return [...flatten(after).values()]
+    .filter(({ id, expanded, children }) => {
+      return expanded && children.length > 0 && old.get(id)?.children.length === 0;
+    })
+    .map(({ id }) => id);
+}
+
 function sameIds(left: readonly TreeModel[], right: readonly TreeModel[]): boolean {
   return left.length === right.length && left.every(({ id }, at) => id === right[at]?.id);
 }

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as rpc from 'vscode-jsonrpc/node';
 import { runProgram } from '../../sidecar/cli/program.ts';
+import type { Shell } from '../../sidecar/cli/shell.ts';
 import { createTerminal } from '../../sidecar/cli/terminal.ts';
 
 const BUNDLES = fileURLToPath(new URL('../../extension/aggregator', import.meta.url));
@@ -17,6 +18,11 @@ const INITIALIZE = { processId: null, rootUri: null, capabilities: {} };
 interface Initialized {
   readonly serverInfo: { readonly name: string };
   readonly capabilities: Record<string, unknown>;
+}
+
+function shellOf(script: string): Shell {
+  const quiet = createTerminal(process.stdout, {});
+  return { env: {}, stdin: process.stdin, out: quiet, err: quiet, script, whenUnread: () => undefined };
 }
 
 async function checkServer(connection: rpc.MessageConnection): Promise<void> {
@@ -89,15 +95,27 @@ describe('aggregator entries', () => {
     connection.dispose();
   });
 
+  // Relative to the bundle of the command: as everything is built, and as a packed extension holds it.
+  for (const [where, command, server] of [
+    ['beside a built sidecar', 'dist/sidecar/main.mjs', 'dist/extension/aggregator/stdio.js'],
+    ['in a packed extension', 'sidecar/dist/sidecar/main.mjs', 'aggregator/stdio.js'],
+  ] as const) {
+    it(`\`outrigger lsp\` finds the server ${where}`, async () => {
+      const file = join(root, server);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, 'process.exit(7)');
+      const before = process.exitCode;
+      try {
+        await runProgram(shellOf(join(root, command)), ['lsp', '--stdio']);
+        assert.equal(process.exitCode, 7);
+      } finally {
+        process.exitCode = before;
+      }
+    });
+  }
+
   it('`outrigger lsp` says what is missing in one sentence', async () => {
-    const quiet = createTerminal(process.stdout, {});
-    const shell = {
-      env: {},
-      stdin: process.stdin,
-      out: quiet,
-      err: quiet,
-      script: join(root, 'dist', 'sidecar', 'main.mjs'),
-    };
+    const shell = shellOf(join(root, 'dist', 'sidecar', 'main.mjs'));
     await assert.rejects(runProgram(shell, ['lsp']), /say how the editor speaks to it: --stdio\./);
     await assert.rejects(
       runProgram(shell, ['lsp', '--stdio']),

@@ -174,6 +174,21 @@ describe('aggregator links', () => {
     Object.assign(node.status, { protocol: 2 });
     clusters.attend(true);
     await reach('INCOMPATIBLE');
-    assert.match(reason(), /protocol/);
+    assert.match(reason(), /it speaks protocol 2, and Outrigger here speaks 1/);
+  });
+
+  it('a newer protocol is told by its number, whatever else its status says', async () => {
+    for (const key of Object.keys(node.status)) Reflect.deleteProperty(node.status, key);
+    Object.assign(node.status, { protocol: 7 });
+    clusters.attend(true);
+    await reach('INCOMPATIBLE');
+    assert.match(reason(), /it speaks protocol 7/);
+  });
+
+  it('a status without a protocol is of protocol 1', async () => {
+    Reflect.deleteProperty(node.status, 'protocol');
+    clusters.attend(true);
+    await reach('CONNECTED');
+    assert.equal(nodeOf(clusters, 'c', 'n1')?.status?.protocol, 1);
   });
 });

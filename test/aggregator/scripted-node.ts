@@ -33,6 +33,7 @@ type NewEvent = Partial<Omit<RaftEvent, 'seq'>> & Pick<RaftEvent, 'kind' | 'caus
 
 export function statusOf(cluster: string, node: string, more: Partial<NodeStatus> = {}): NodeStatus {
   return {
+    protocol: 1,
     cluster,
     node,
     group: '',

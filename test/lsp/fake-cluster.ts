@@ -94,7 +94,7 @@ export class FakeCluster implements Inspected {
 
   node(id: string): FakeNode {
     const node = this.nodes.find((known) => known.id === id);
-    if (node === undefined) throw new InspectError(`Cluster ${this.name} has no node ${id}.`);
+    if (node === undefined) throw new InspectError(`the cluster ${this.name} has no node ${id}`);
     return node;
   }
 
@@ -144,7 +144,7 @@ export class FakeCluster implements Inspected {
 
   async explain(_cluster: string, about: About, id: string): Promise<Explanation> {
     const known = this.explanations.get(`${about} ${id}`.trim());
-    if (known === undefined) throw new InspectError(`Nothing is known about ${about} ${id}.`);
+    if (known === undefined) throw new InspectError(`nothing is known about ${about} ${id}`);
     return known;
   }
 
@@ -162,9 +162,9 @@ export class FakeCluster implements Inspected {
   }
 
   #reachable(cluster: string, id: string): FakeNode {
-    if (cluster !== this.name) throw new InspectError(`Cluster ${cluster} is not attached.`);
+    if (cluster !== this.name) throw new InspectError(`no cluster ${cluster} is attached`);
     const node = this.node(id);
-    if (node.down !== '') throw new InspectError(`${id} cannot be read: ${node.down}.`);
+    if (node.down !== '') throw new InspectError(`${id}: ${node.down}`);
     return node;
   }
 
@@ -172,7 +172,7 @@ export class FakeCluster implements Inspected {
     return new Promise((resolve, reject) => {
       signal?.addEventListener('abort', () => {
         this.asked.push('aborted');
-        reject(new InspectError('The request was given up.'));
+        reject(new InspectError('the request was given up'));
       });
       hold.then(resolve, reject);
     });
@@ -210,6 +210,7 @@ export class FakeCluster implements Inspected {
     const voters = this.nodes.map(({ id }) => id);
     const others = this.nodes.filter(({ id }) => id !== node.id);
     return {
+      protocol: 1,
       cluster: this.name,
       node: node.id,
       group: 'main',

@@ -54,6 +54,7 @@ const NONE = { entries: 0, ms: 0 };
 
 function status(term: number): NodeStatus {
   return {
+    protocol: 1,
     cluster: 'orders',
     node: 'n1',
     group: '',

@@ -8,8 +8,8 @@ import { Debounced, TAIL_LIMITS, Tails } from '../../extension/aggregator/docume
 import { FakeCluster } from '../lsp/fake-cluster.ts';
 import { Session } from '../lsp/session.ts';
 
-const WINDOW = 'raft-log:/orders/n1/1-5000.raftlog';
-const TAIL = 'raft-log:/orders/n1/tail.raftlog';
+const WINDOW = 'raft-log:/orders/n1/orders-n1-1-5000.raftlog';
+const TAIL = 'raft-log:/orders/n1/orders-n1-tail.raftlog';
 const WHOLE = { range: { start: { line: 0, character: 0 }, end: { line: 9_999, character: 0 } } };
 
 /** A clock that goes when told. */
@@ -256,8 +256,8 @@ describe('documents: on a connection', () => {
     const texts = {
       window: await current.content(WINDOW),
       hover: (hover.contents as { value: string }).value,
-      entry: await current.content('raft-log:/orders/n1/entry-4.md'),
-      explain: await current.content('raft-log:/orders/explain/entry/4.md'),
+      entry: await current.content('raft-log:/orders/n1/orders-n1-entry-4.md'),
+      explain: await current.content('raft-log:/orders/explain/orders-why-entry-4.md'),
       hints: JSON.stringify(await current.ask('inlayHint', WINDOW, WHOLE)),
       symbols: (await current.ask<DocumentSymbol[]>('documentSymbol', WINDOW))
         .map(({ name, detail }) => `${name} ${detail}`)

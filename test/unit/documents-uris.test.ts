@@ -32,6 +32,27 @@ describe('documents: URIs', () => {
     });
   }
 
+  it('tell in their last segment alone, as a tab shows it, of which node and cluster they are', () => {
+    const file = (name: DocumentName) => formatUri(name).replace(/.*\//, '');
+    assert.deepEqual(NAMES.map(file), [
+      'orders-n2-5001-10000.raftlog',
+      'a.b-c_d-explain-tail.raftlog',
+      'orders-explain-entry-9007199254740991.md',
+      'orders-why-leader.md',
+      'orders-why-lag-n2.md',
+      'orders-why-entry-17.md',
+      'doctor.md',
+    ]);
+    for (const wrong of [
+      'orders/n2/tail.raftlog',
+      'orders/n2/orders-n1-tail.raftlog',
+      'orders/n2/stocks-n2-tail.raftlog',
+      'orders/explain/stocks-why-leader.md',
+    ]) {
+      assert.throws(() => parseUri(`raft-log:/${wrong}`), /names no document/);
+    }
+  });
+
   it('no text makes anything but a document or one sentence', () => {
     const part = fc.constantFrom(
       'raft-log:',
@@ -48,6 +69,8 @@ describe('documents: URIs', () => {
       '?',
       '#',
       'explain',
+      'orders-n1-',
+      'orders-why-',
       'lag',
       '\n',
     );
@@ -102,8 +125,8 @@ describe('documents: URIs', () => {
   });
 
   it('index 0 is the live tail', () => {
-    assert.equal(logUri('orders', 'n1', 0), 'raft-log:/orders/n1/tail.raftlog');
-    assert.equal(logUri('orders', 'n1', 7), 'raft-log:/orders/n1/1-5000.raftlog');
+    assert.equal(logUri('orders', 'n1', 0), 'raft-log:/orders/n1/orders-n1-tail.raftlog');
+    assert.equal(logUri('orders', 'n1', 7), 'raft-log:/orders/n1/orders-n1-1-5000.raftlog');
   });
 });
 
@@ -131,8 +154,8 @@ describe('documents: windows to compare', () => {
       diff(8_000),
     );
     assert.deepEqual(uris, {
-      left: 'raft-log:/orders/n1/7900-8899.raftlog',
-      right: 'raft-log:/orders/n2/7900-8899.raftlog',
+      left: 'raft-log:/orders/n1/orders-n1-7900-8899.raftlog',
+      right: 'raft-log:/orders/n2/orders-n2-7900-8899.raftlog',
     });
   });
 

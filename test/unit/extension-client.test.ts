@@ -82,6 +82,13 @@ describe('what is remembered between windows', () => {
     assert.deepEqual(kept.detached(), ['billing']);
   });
 
+  it('of too many detached clusters the newest are kept', async () => {
+    const { memory: kept } = memory();
+    const names = Array.from({ length: MEMORY_LIMITS.detached + 3 }, (_, at) => `dev-${at}`);
+    await kept.remember([], names);
+    assert.deepEqual(kept.detached(), names.slice(3));
+  });
+
   it('state of another shape counts as none', () => {
     const { memory: kept, workspace, global } = memory();
     workspace.values.set('outrigger.attached', [{ cluster: 7 }, 'x', null, { cluster: 'a', addresses: [1] }]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { parseAddress } from '../../extension/commands/addresses.ts';
 import { targetOf } from '../../extension/commands/target.ts';
-import { clock, count, duration, plural } from '../../extension/util/format.ts';
+import { clock, count, duration, plural, sentence } from '../../shared/wording.ts';
 
 describe('addresses that people type', () => {
   it('are base URLs; a bare host and port is http', () => {
@@ -67,11 +67,18 @@ describe('numbers for people', () => {
   it('name their unit', () => {
     assert.equal(count(1_204_331), '1,204,331');
     assert.deepEqual(
-      [-5, 0, 40, 999.4, 1_240, 9_940, 12_400, 59_400, 61_000, 3_599_000, 7_200_000].map(duration),
-      ['0 ms', '0 ms', '40 ms', '999 ms', '1.2 s', '9.9 s', '12 s', '59 s', '1 min', '1 h', '2 h'],
+      [0, 0.42, 40, 999.4, 1_240, 12_400, 119_000, 150_000, 3_599_000, 9_000_000].map(duration),
+      ['0 ms', '0.4 ms', '40 ms', '999 ms', '1.2 s', '12.4 s', '119 s', '3 min', '60 min', '2.5 h'],
     );
     assert.equal(plural(1, 'node'), '1 node');
     assert.equal(plural(2, 'entry', 'entries'), '2 entries');
     assert.match(clock(0), /^\d\d:\d\d:\d\d\.000$/);
+  });
+
+  it('the reason of an error becomes a sentence where it stands alone', () => {
+    assert.equal(sentence('no node of orders answers'), 'No node of orders answers.');
+    assert.equal(sentence('n1: it answered 503'), 'n1: it answered 503.');
+    assert.equal(sentence('It needs a trusted workspace.'), 'It needs a trusted workspace.');
+    assert.equal(sentence('raft-log:/x names no document'), 'raft-log:/x names no document.');
   });
 });

@@ -51,8 +51,9 @@ describe('the sidecar of the demo cluster', () => {
     assert.equal(findApp(around([join('/', 'ext', 'demo', 'kv.py')])), join('/', 'ext', 'demo', 'kv.py'));
   });
 
-  it('runs three nodes with the app, each on a free port', () => {
-    assert.deepEqual(demoArgs('python3', '/kv.py'), ['dev', '--nodes', '3', '--', 'python3', '/kv.py']);
+  it('runs three nodes with the app, each on a free port; control is allowed, and it ends with us', () => {
+    const dev = ['dev', '--nodes', '3', '--control', '--exit-with-parent'];
+    assert.deepEqual(demoArgs('python3', '/kv.py'), [...dev, '--', 'python3', '/kv.py']);
     assert.equal(demoEnv({ A: 'b' })['KV_PORT'], '0');
     assert.equal(demoEnv({ A: 'b' })['A'], 'b');
   });
@@ -93,6 +94,14 @@ describe('the process of the demo cluster', () => {
     await demo.stop();
     assert.equal(ended, '', 'an end that was asked for is not told');
     assert.deepEqual(lines.slice(1), ['stopping']);
+  });
+
+  it('has an input that ends when we do, however we do', async () => {
+    const said: string[] = [];
+    const script = `import { fstatSync } from 'node:fs'; console.log('input ' + (fstatSync(0).isCharacterDevice() ? 'none' : 'held')); ${CLUSTER} process.stdin.on('end', () => process.exit(0)).resume();`;
+    const demo = await start(script, said);
+    assert.equal(said[0], 'input held');
+    await demo.stop();
   });
 
   it('that does not start says its last words', async () => {

@@ -140,7 +140,8 @@ describe('names of documents that the editor knows', () => {
     assert.equal(isTail(path(logUri('orders', 'n1', 12))), false);
     assert.deepEqual(logOf(path(logUri('orders', 'n1', 12))), { cluster: 'orders', node: 'n1' });
     assert.deepEqual(logOf(path(logUri('orders', 'n1', 0))), { cluster: 'orders', node: 'n1' });
-    assert.equal(logOf('/orders/explain/leader.md'), undefined);
+    assert.equal(logOf(path(explainUri('orders', 'leader', ''))), undefined);
+    assert.equal(isTail('/orders/n1/orders-n2-tail.raftlog'), false);
   });
 
   it('finds the line of an entry, and the entry of a line', () => {

@@ -130,9 +130,9 @@ describe('tooltips', () => {
   it('say since when a node is silent, why, and that its numbers are old', () => {
     const link = { state: 'SILENT', reason: 'nothing was heard', since: 2_000 } as const;
     const text = nodeTooltip(cluster(), node('n2', { link }), 5_000);
-    assert.match(text, /link: silent for 3\\?\.0 s/);
+    assert.match(text, /link: silent for 3 s/);
     assert.match(text, /nothing was heard/);
-    assert.match(text, /last heard: 4\\?\.0 s ago/);
+    assert.match(text, /last heard: 4 s ago/);
   });
 
   it('markup in what nodes say stays text', () => {

@@ -157,4 +157,27 @@ describe('the manifest of the extension', () => {
     assert.equal(contributes.configuration.properties['outrigger.command'].scope, 'machine');
     assert.deepEqual(manifest.extensionKind, ['workspace']);
   });
+
+  it('has colours of terms that stand out from the ground of their theme (WCAG 2: 3 to 1)', () => {
+    const grounds = {
+      dark: '#1f1f1f',
+      light: '#ffffff',
+      highContrast: '#000000',
+      highContrastLight: '#ffffff',
+    };
+    const luminance = (colour: string): number => {
+      const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+        const unit = Number.parseInt(colour.slice(at, at + 2), 16) / 255;
+        return unit <= 0.04045 ? unit / 12.92 : ((unit + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    for (const { id, defaults } of contributes.colors) {
+      for (const [theme, ground] of Object.entries(grounds)) {
+        const [dark = 0, light = 0] = [luminance(defaults[theme]), luminance(ground)].sort((a, b) => a - b);
+        const contrast = (light + 0.05) / (dark + 0.05);
+        assert.ok(contrast >= 3, `${id} in ${theme}: ${contrast.toFixed(2)}`);
+      }
+    }
+  });
 });

@@ -5,6 +5,7 @@ import type { NodeStatus } from '../../shared/inspect.ts';
 
 export function status(node: string, given: Partial<NodeStatus> = {}): NodeStatus {
   return {
+    protocol: 1,
     cluster: 'orders',
     node,
     group: '',

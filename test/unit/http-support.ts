@@ -44,6 +44,7 @@ const NO_EVENTS: EventFeed = {
 
 function fakeHost(calls: Call[]): Mutable<HttpHost> {
   const status: NodeStatus = {
+    protocol: 1,
     cluster: 'orders',
     node: 'n1',
     group: '',

@@ -34,6 +34,7 @@ export function statusOf(node: string, over: StatusOver = {}): NodeStatus {
   const { app, store, ...rest } = over;
   const leads = rest.role === 'LEADER';
   return {
+    protocol: 1,
     cluster: 'orders',
     node,
     group: '',

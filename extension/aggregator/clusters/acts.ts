@@ -44,13 +44,13 @@ export async function transfer(cluster: Cluster, to: string): Promise<z.infer<ty
   const { status } = link;
   if (status?.control !== true) {
     throw new InspectError(
-      `${link.target.node} does not allow control acts from here: start it with --control to allow them`,
+      `the node ${link.target.node} does not allow control acts from here: start it with --control to allow them`,
     );
   }
   const voters = status.membership.voters;
   if (to !== '' && !voters.includes(to)) {
     throw new InspectError(
-      `${safeLine(to)} is no voter of ${cluster.name}; leadership can go to ${voters.join(', ')}`,
+      `the node ${safeLine(to)} is no voter of ${cluster.name}; leadership can go to ${voters.join(', ')}`,
     );
   }
   const body = Buffer.from(JSON.stringify(to === '' ? {} : { to }));

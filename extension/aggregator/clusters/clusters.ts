@@ -107,7 +107,8 @@ export class Clusters implements Inspected {
   setWorkspaceClusters(attachments: readonly Attachment[]): void {
     this.#workspace = attachments.filter(({ cluster }) => NAME_PATTERN.test(cluster));
     for (const { cluster, addresses } of this.#workspace) {
-      this.#watched.get(cluster)?.addAddresses(addresses.flatMap(usable));
+      // A cluster that its endpoint files show was attached by nobody: a file that names it moves us to no new address.
+      if (this.#typed.has(cluster)) this.#watched.get(cluster)?.addAddresses(addresses.flatMap(usable));
     }
     this.#tell({ what: 'VIEW', cluster: '', node: '' }, false);
   }
@@ -145,12 +146,21 @@ export class Clusters implements Inspected {
 
   /** Does nothing where it is not attached. */
   detach(name: string): void {
-    this.#detached.add(name);
+    this.#markDetached(name);
     this.#typed.delete(name);
     this.#watched.get(name)?.dispose();
     this.#watched.delete(name);
     this.#remember();
     this.#tell({ what: 'VIEW', cluster: name, node: '' }, true);
+  }
+
+  /** The newest is last: of too many the oldest is forgotten, and watched again when it is found. */
+  #markDetached(name: string): void {
+    this.#detached.delete(name);
+    this.#detached.add(name);
+    const [oldest] = this.#detached;
+    if (this.#detached.size > AGGREGATOR_LIMITS.detached && oldest !== undefined)
+      this.#detached.delete(oldest);
   }
 
   /** Throws InspectError. */
@@ -167,7 +177,7 @@ export class Clusters implements Inspected {
   remembered(): Remembered {
     return {
       attachments: [...this.#typed].map(([cluster, addresses]) => ({ cluster, addresses })),
-      detached: [...this.#detached].sort(),
+      detached: [...this.#detached],
     };
   }
 
@@ -283,9 +293,6 @@ export class Clusters implements Inspected {
     });
     this.#watched.set(name, cluster);
     cluster.setEndpoints(this.endpoints.last.endpoints.filter((endpoint) => endpoint.cluster === name));
-    for (const one of this.#workspace) {
-      if (one.cluster === name) cluster.addAddresses(one.addresses.flatMap(usable));
-    }
     if (this.#attending) cluster.start();
     this.#tell({ what: 'VIEW', cluster: name, node: '' }, true);
   }

@@ -6,8 +6,8 @@
 import type { ClusterView, NodeView } from '../../../shared/cluster-view.ts';
 import type { Lag } from '../../../shared/inspect.ts';
 import { safeLine, safeMarkdown } from '../../../shared/safe-text.ts';
+import { duration, entries } from '../../../shared/wording.ts';
 import { page, table } from '../documents/markdown.ts';
-import { msText } from '../documents/words.ts';
 
 export function nodeOf(view: ClusterView | undefined, id: string): NodeView | undefined {
   return view?.nodes.find((node) => node.id === id);
@@ -91,6 +91,6 @@ function lagsOf({ isLeader, lag }: NodeView): readonly (readonly [string, Lag])[
   return [['replicated', lag.replicated], ['committed', lag.committed], applied];
 }
 
-function lagText({ entries, ms }: Lag): string {
-  return `${entries} ${entries === 1 ? 'entry' : 'entries'}, ${msText(ms)}`;
+function lagText(lag: Lag): string {
+  return `${entries(lag.entries)}, ${duration(lag.ms)}`;
 }

@@ -3,8 +3,8 @@
  *
  * MUST: show integers exactly, tags as `tag(value)`, byte strings as h'…', strings in pieces as `(_ "a", "b")`.
  */
-import { type ByteReader, FormatError, ByteReader as Reader, readUtf8 } from './byte-reader.ts';
-import { type Item, walk } from './self-describing.ts';
+import { type ByteReader, FormatError, readUtf8 } from './byte-reader.ts';
+import { type Item, readWhole } from './self-describing.ts';
 import { bytesText, numberText, quoted } from './tree-writer.ts';
 import type { Decode } from './types.ts';
 
@@ -20,12 +20,7 @@ export const cbor: Decode = (bytes, wanted) => {
       why: `its first byte (0x${first.toString(16).padStart(2, '0')}) begins no CBOR map, array or tag`,
     };
   }
-  try {
-    return walk(new Reader(bytes), readItem, wanted);
-  } catch (error) {
-    if (error instanceof FormatError) return { why: error.message };
-    throw error;
-  }
+  return readWhole(bytes, readItem, wanted);
 };
 
 function readItem(reader: ByteReader, silent: boolean): Item {

@@ -3,8 +3,8 @@
  *
  * MUST: show 64-bit integers exactly, byte strings as h'…', timestamps as ISO time, other extensions as ext(type, h'…').
  */
-import { type ByteReader, FormatError, ByteReader as Reader, readUtf8 } from './byte-reader.ts';
-import { type Item, walk } from './self-describing.ts';
+import { ByteReader, FormatError, readUtf8 } from './byte-reader.ts';
+import { type Item, readWhole } from './self-describing.ts';
 import { bytesText, numberText, quoted } from './tree-writer.ts';
 import type { Decode } from './types.ts';
 
@@ -12,12 +12,7 @@ export const messagePack: Decode = (bytes, wanted) => {
   const first = bytes[0] ?? 0xc1;
   const container = (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
   if (!container) return { why: `its first byte (0x${hex(first)}) begins no MessagePack map or array` };
-  try {
-    return walk(new Reader(bytes), readItem, wanted);
-  } catch (error) {
-    if (error instanceof FormatError) return { why: error.message };
-    throw error;
-  }
+  return readWhole(bytes, readItem, wanted);
 };
 
 function readItem(reader: ByteReader, silent: boolean): Item {
@@ -111,7 +106,7 @@ function extension(reader: ByteReader, length: number, silent: boolean): Item {
 
 /** The timestamp extension: 4, 8 or 12 bytes. Undefined when it is none, or beyond what a date can say. */
 function timestamp(bytes: Uint8Array): string | undefined {
-  const reader = new Reader(bytes);
+  const reader = new ByteReader(bytes);
   let seconds: bigint;
   let nanos = 0n;
   if (bytes.length === 4) {

@@ -4,7 +4,7 @@
  * MUST: take all the bytes or refuse; take nothing on trust: no room is made for a declared length, nesting is bounded and
  * the walk does not recurse. (A general decoder makes arrays as long as they claim to be: 12 KB of MessagePack cost 2 GB.)
  */
-import { type ByteReader, FormatError } from './byte-reader.ts';
+import { ByteReader, FormatError } from './byte-reader.ts';
 import { DECODE_LIMITS } from './limits.ts';
 import { TreeWriter } from './tree-writer.ts';
 import type { Outcome, Wanted } from './types.ts';
@@ -36,7 +36,16 @@ interface Open {
 const BRACKETS = { ARRAY: ['[', ']'], MAP: ['{', '}'], CHUNKS: ['(_ ', ')'], TAG: ['', ')'] } as const;
 
 /** Refuses what is not one whole map or array: other values are too short to be told from chance. */
-export function walk(reader: ByteReader, readItem: ReadItem, wanted: Wanted): Outcome {
+export function readWhole(bytes: Uint8Array, readItem: ReadItem, wanted: Wanted): Outcome {
+  try {
+    return walk(new ByteReader(bytes), readItem, wanted);
+  } catch (error) {
+    if (error instanceof FormatError) return { why: error.message };
+    throw error;
+  }
+}
+
+function walk(reader: ByteReader, readItem: ReadItem, wanted: Wanted): Outcome {
   const writer = new TreeWriter(wanted, 'COMMAS');
   const stack: Open[] = [];
   let root = false;

@@ -20,6 +20,7 @@ import type {
 import type { Explanation } from '../../../shared/explain/types.ts';
 import type { LogEntryView } from '../../../shared/inspect.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
+import { sentence } from '../../../shared/wording.ts';
 import { InspectError, type Inspected } from '../contract.ts';
 import { placeOfEntry } from './addresses.ts';
 import { type EntryInFull, entryHover, entryPage } from './entry-page.ts';
@@ -27,7 +28,7 @@ import { explainPage } from './explain-page.ts';
 import { hints } from './hints.ts';
 import { lenses } from './lenses.ts';
 import { Library, type LogText } from './library.ts';
-import { pageLinks, windowLinks } from './links.ts';
+import { eventLinks, pageLinks, windowLinks } from './links.ts';
 import { entryOnLine, folding, symbols } from './outline.ts';
 import { type Decoders, PAYLOAD_LIMITS, payloadBytes } from './payload.ts';
 import { search } from './search.ts';
@@ -63,16 +64,19 @@ export class DocumentFeatures {
   readonly #decoders: Decoders;
   readonly #doctor: Doctor;
   readonly #onFault: OnFault;
+  readonly #commands: boolean;
   readonly #library: Library;
   readonly #pages = new Map<string, string>();
   /** Windows whose hints were shown and may change: what they rested on. */
   readonly #hinted = new Map<string, { readonly cluster: string; readonly signature: string }>();
 
-  constructor(inspected: Inspected, decoders: Decoders, doctor: Doctor, onFault: OnFault) {
+  /** `commands`: the client has the commands of our editor extension. */
+  constructor(inspected: Inspected, decoders: Decoders, doctor: Doctor, onFault: OnFault, commands = false) {
     this.#inspected = inspected;
     this.#decoders = decoders;
     this.#doctor = doctor;
     this.#onFault = onFault;
+    this.#commands = commands;
     this.#library = new Library(inspected, decoders);
   }
 
@@ -84,7 +88,7 @@ export class DocumentFeatures {
       return await this.#page(name, signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof InspectError) return `# ${safeLine(error.message, 500)}\n`;
+      if (error instanceof InspectError) return `# ${safeLine(sentence(error.message), 500)}\n`;
       this.#onFault(error);
       return '# This document could not be made: a fault of Outrigger, which its log tells of.\n';
     }
@@ -128,7 +132,7 @@ export class DocumentFeatures {
     const value = await this.#entry(cluster, node, entry.index, 'UNCOMMITTED', signal).then(
       entryHover,
       (error: unknown) => {
-        if (error instanceof InspectError) return safeLine(error.message, 500);
+        if (error instanceof InspectError) return safeLine(sentence(error.message), 500);
         throw error;
       },
     );
@@ -151,7 +155,8 @@ export class DocumentFeatures {
     if (name.kind === 'DOCTOR') return [];
     const page = this.#pages.get(formatUri(name)) ?? (await this.#page(name, signal));
     const nodes = this.#inspected.cluster(name.cluster)?.nodes.map(({ id }) => id) ?? [];
-    return pageLinks(page, name.cluster, nodes);
+    const events = name.kind === 'EXPLAIN' && this.#commands ? eventLinks(page, name.cluster, nodes) : [];
+    return [...pageLinks(page, name.cluster, nodes), ...events];
   }
 
   /** From an entry to the one at the same index on the leader. */
@@ -264,7 +269,7 @@ export class DocumentFeatures {
     try {
       return await Promise.race([this.#inspected.explain(cluster, 'entry', String(index)), late]);
     } catch (error) {
-      if (error instanceof InspectError) return error.message;
+      if (error instanceof InspectError) return sentence(error.message);
       throw error;
     } finally {
       clearTimeout(timer);
@@ -273,6 +278,6 @@ export class DocumentFeatures {
 }
 
 function absent(node: string, index: number, firstIndex: number, lastIndex: number): string {
-  if (index < firstIndex) return `Entry ${index} is in the snapshot of ${node}, not in its log any more.`;
-  return `The log of ${node} ends at ${lastIndex}: there is no entry ${index}.`;
+  if (index < firstIndex) return `entry ${index} is in the snapshot of ${node}, not in its log any more`;
+  return `the log of ${node} ends at ${lastIndex}: there is no entry ${index}`;
 }

@@ -48,10 +48,11 @@ interface Pages {
 /** A node that answers other entries than were asked for is not believed. */
 function checkPage(page: LogPage, node: string, from: number, to: number): void {
   let next = page.entries[0]?.index ?? from;
-  if (next < from) throw new InspectError(`${node} answered entry ${next} where ${from} was asked for.`);
+  if (next < from)
+    throw new InspectError(`the node ${node} answered entry ${next} where ${from} was asked for`);
   for (const { index } of page.entries) {
     if (index !== next || index > to)
-      throw new InspectError(`${node} answered entry ${index} out of its order.`);
+      throw new InspectError(`the node ${node} answered entry ${index} out of its order`);
     next++;
   }
 }

@@ -1,4 +1,9 @@
-/** Links in documents: to the windows beside this one, and from `n2@17` to that entry on that node. MUST: be pure. */
+/**
+ * Links in documents: to the windows beside this one, from `n2@17` to that entry on that node, and from `event 9 of run g` to
+ * that event in the editor's *Events* view.
+ *
+ * MUST: be pure; make command links of event names alone, and only for clients that have the command.
+ */
 import type { DocumentLink } from 'vscode-languageserver';
 import { entryUri } from './addresses.ts';
 import type { LogText } from './library.ts';
@@ -40,6 +45,9 @@ export function windowLinks(text: LogText): DocumentLink[] {
   return links;
 }
 
+/** Takes `{ cluster, node, event }`; the id of an event is that of its item in the view. */
+export const SHOW_EVENT = 'outrigger.showEvent';
+
 /** Links of one page. The rest is plain text. */
 const MAX_PAGE_LINKS = 500;
 
@@ -59,4 +67,25 @@ export function pageLinks(page: string, cluster: string, nodes: readonly string[
     }
   }
   return links;
+}
+
+/** A row of the evidence (explain-page.ts): the node in its first cell, in the last one the name of an event. */
+const EVIDENCE_ROW = /^\| ((?:[^|\\]|\\.)+) \| .* \| (event ([1-9]\d{0,15}) of run ((?:[^|\\\s]|\\.)+)) \|$/;
+
+const unescaped = (text: string): string => text.replaceAll(/\\(.)/g, '$1');
+
+/** The events that the answer rests on, each a command link. Editors show these in the text of a page, never in its preview. */
+export function eventLinks(page: string, cluster: string, nodes: readonly string[]): DocumentLink[] {
+  return page.split('\n').flatMap((text, line) => {
+    const [, first = '', words = '', seq, run = ''] = EVIDENCE_ROW.exec(text) ?? [];
+    const node = unescaped(first);
+    if (!nodes.includes(node)) return [];
+    const end = text.length - ' |'.length;
+    const target = { cluster, node, event: `event:${cluster}/${node}/${unescaped(run)}-${seq}` };
+    return {
+      range: { start: { line, character: end - words.length }, end: { line, character: end } },
+      target: `command:${SHOW_EVENT}?${encodeURIComponent(JSON.stringify([target]))}`,
+      tooltip: 'show in the Events view',
+    };
+  });
 }

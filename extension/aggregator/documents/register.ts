@@ -60,6 +60,8 @@ export interface DocumentOptions {
   /** The text of `raft-log:/doctor.md`. */
   readonly doctor?: Doctor;
   readonly elsewhere?: OtherDocuments;
+  /** The client has the commands of our editor extension: links may name them. Default: no. */
+  readonly commands?: boolean;
   /** Tests give their own. */
   readonly schedule?: Schedule;
 }
@@ -245,7 +247,7 @@ function registerRefreshes(
     try {
       const told: ToAggregator['raft/followTail'] | undefined = checked.data;
       const name = told === undefined ? undefined : parseUri(told.uri);
-      if (told === undefined || name?.kind !== 'TAIL') throw new InspectError('It names no live tail.');
+      if (told === undefined || name?.kind !== 'TAIL') throw new InspectError('it names no live tail');
       if (told.follow) tails.follow(told.uri, name.cluster, name.node);
       else tails.unfollow(told.uri);
     } catch (error) {
@@ -274,7 +276,8 @@ export function registerDocuments(
   const onFault = (error: unknown): void =>
     connection.console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   const doctor = options.doctor ?? (() => '# Nothing is known of what was tried.\n');
-  const features = new DocumentFeatures(inspected, options.decoders ?? PLAIN_DECODERS, doctor, onFault);
+  const decoders = options.decoders ?? PLAIN_DECODERS;
+  const features = new DocumentFeatures(inspected, decoders, doctor, onFault, options.commands);
   const requests = registerRequests(connection, features, options.elsewhere ?? {}, onFault);
   const { disposables, clientHas } = registerRefreshes(
     connection,

@@ -1,11 +1,13 @@
 /**
  * The names of the documents that the aggregator makes, and their URIs:
  *
- *     raft-log:/CLUSTER/NODE/FROM-TO.raftlog     a window of a node's log, both ends included
- *     raft-log:/CLUSTER/NODE/tail.raftlog        its newest entries
- *     raft-log:/CLUSTER/NODE/entry-N.md          one entry in full
- *     raft-log:/CLUSTER/explain/ABOUT.md         and …/explain/ABOUT/ID.md: an answer with its evidence
- *     raft-log:/doctor.md                        what was tried, and what it answered
+ *     raft-log:/CLUSTER/NODE/CLUSTER-NODE-FROM-TO.raftlog    a window of a node's log, both ends included
+ *     raft-log:/CLUSTER/NODE/CLUSTER-NODE-tail.raftlog       its newest entries
+ *     raft-log:/CLUSTER/NODE/CLUSTER-NODE-entry-N.md         one entry in full
+ *     raft-log:/CLUSTER/explain/CLUSTER-why-ABOUT.md         and …-why-ABOUT-ID.md: an answer with its evidence
+ *     raft-log:/doctor.md                                    what was tried, and what it answered
+ *
+ * The last segment says the names again: it is all that the tab of an editor shows. The folders are what is parsed.
  *
  * MUST: be strict (a URI may come from anywhere: a link, a workspace, a remembered editor), and give each document one
  * URI only. Windows are aligned, so that the links from one to the next do not change while the log grows.
@@ -70,16 +72,22 @@ function indexFrom(text: string | undefined): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
+/** What follows `prefix` in `file`; undefined where it does not begin with it. */
+function after(prefix: string, file: string): string | undefined {
+  return file.startsWith(prefix) ? file.slice(prefix.length) : undefined;
+}
+
 function parseLogFile(cluster: string, node: string, file: string): DocumentName | undefined {
-  if (file === 'tail.raftlog') return { kind: 'TAIL', cluster, node };
-  const window = /^(\d+)-(\d+)\.raftlog$/.exec(file);
+  const rest = after(`${cluster}-${node}-`, file) ?? '';
+  if (rest === 'tail.raftlog') return { kind: 'TAIL', cluster, node };
+  const window = /^(\d+)-(\d+)\.raftlog$/.exec(rest);
   if (window !== null) {
     const from = indexFrom(window[1]);
     const to = indexFrom(window[2]);
     if (from === undefined || to === undefined || to < from || to - from >= WINDOW_ENTRIES) return undefined;
     return { kind: 'WINDOW', cluster, node, from, to };
   }
-  const index = indexFrom(/^entry-(\d+)\.md$/.exec(file)?.[1]);
+  const index = indexFrom(/^entry-(\d+)\.md$/.exec(rest)?.[1]);
   return index === undefined ? undefined : { kind: 'ENTRY', cluster, node, index };
 }
 
@@ -88,45 +96,48 @@ function idFits(about: About, id: string): boolean {
   return NAME_PATTERN.test(id);
 }
 
-function parseExplain(cluster: string, path: readonly string[]): DocumentName | undefined {
-  const [about, id] = [...path.slice(0, -1), (path.at(-1) ?? '').replace(/\.md$/, '')];
-  const question = QUESTIONS.find((known) => known === about);
-  if (question === undefined || path.length > 2 || !path.at(-1)?.endsWith('.md')) return undefined;
-  if (id !== undefined && !idFits(question, id)) return undefined;
-  return { kind: 'EXPLAIN', cluster, about: question, id: id ?? '' };
+function parseExplain(cluster: string, file: string): DocumentName | undefined {
+  const [, word, id] = /^([a-z]+)(?:-(.+))?\.md$/.exec(after(`${cluster}-why-`, file) ?? '') ?? [];
+  const about = QUESTIONS.find((known) => known === word);
+  if (about === undefined || (id !== undefined && !idFits(about, id))) return undefined;
+  return { kind: 'EXPLAIN', cluster, about, id: id ?? '' };
 }
 
 function parsePath(path: readonly string[]): DocumentName | undefined {
   const [cluster = '', second = '', file = ''] = path;
   if (path.length === 1) return cluster === 'doctor.md' ? { kind: 'DOCTOR' } : undefined;
-  if (!NAME_PATTERN.test(cluster) || !NAME_PATTERN.test(second)) return undefined;
-  if (second === 'explain') {
-    const explain = parseExplain(cluster, path.slice(2));
-    if (explain !== undefined) return explain;
-  }
-  return path.length === 3 ? parseLogFile(cluster, second, file) : undefined;
+  if (path.length !== 3 || !NAME_PATTERN.test(cluster) || !NAME_PATTERN.test(second)) return undefined;
+  // A node may be called `explain`: its files begin otherwise.
+  const explain = second === 'explain' ? parseExplain(cluster, file) : undefined;
+  return explain ?? parseLogFile(cluster, second, file);
 }
 
 /** The document that `uri` names. A position after `#` (`#L17`) is passed over. Throws InspectError for anything else. */
 export function parseUri(uri: string): DocumentName {
   const path = /^raft-log:\/([^?#%\\]*)(?:#L?\d+(?:,\d+)?)?$/.exec(uri.slice(0, MAX_URI_CHARS + 1))?.[1];
   const name = path === undefined || uri.length > MAX_URI_CHARS ? undefined : parsePath(path.split('/'));
-  if (name === undefined) throw new InspectError(`${safeLine(uri, 120)} names no document of Outrigger.`);
+  if (name === undefined) throw new InspectError(`${safeLine(uri, 120)} names no document of Outrigger`);
   return name;
 }
 
 export function formatUri(name: DocumentName): string {
+  if (name.kind === 'DOCTOR') return `${SCHEME}:/doctor.md`;
+  const { cluster } = name;
+  if (name.kind === 'EXPLAIN') {
+    const about = name.id === '' ? name.about : `${name.about}-${name.id}`;
+    return `${SCHEME}:/${cluster}/explain/${cluster}-why-${about}.md`;
+  }
+  return `${SCHEME}:/${cluster}/${name.node}/${cluster}-${name.node}-${logFile(name)}`;
+}
+
+function logFile(name: LogName | EntryName): string {
   switch (name.kind) {
-    case 'DOCTOR':
-      return `${SCHEME}:/doctor.md`;
-    case 'EXPLAIN':
-      return `${SCHEME}:/${name.cluster}/explain/${name.about}${name.id === '' ? '' : `/${name.id}`}.md`;
     case 'ENTRY':
-      return `${SCHEME}:/${name.cluster}/${name.node}/entry-${name.index}.md`;
+      return `entry-${name.index}.md`;
     case 'TAIL':
-      return `${SCHEME}:/${name.cluster}/${name.node}/tail.raftlog`;
+      return 'tail.raftlog';
     case 'WINDOW':
-      return `${SCHEME}:/${name.cluster}/${name.node}/${name.from}-${name.to}.raftlog`;
+      return `${name.from}-${name.to}.raftlog`;
   }
 }
 

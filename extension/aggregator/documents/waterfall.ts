@@ -2,7 +2,7 @@
 import type { Stage } from '../../../shared/explain/types.ts';
 import { STAGES, type StageTimes } from '../../../shared/inspect.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
-import { msText } from './words.ts';
+import { duration } from '../../../shared/wording.ts';
 
 const BAR_CHARS = 40;
 /** Bars drawn. The rest is counted. */
@@ -37,7 +37,7 @@ export function waterfall(stages: readonly Stage[]): string {
   const labels = shown.map(({ node, name }) => `${safeLine(node, 64)} ${safeLine(name, 60)}`);
   const width = Math.max(0, ...labels.map((label) => label.length));
   const lines = shown.map((stage, i) => {
-    const took = msText(Math.max(0, stage.toMs - stage.fromMs));
+    const took = duration(Math.max(0, stage.toMs - stage.fromMs));
     return `${(labels[i] ?? '').padEnd(width)}  ${bar(stage, total)}  ${took}`;
   });
   if (stages.length > shown.length) lines.push(`${stages.length - shown.length} more stages are not shown`);

@@ -5,18 +5,12 @@
  */
 
 import { safeLine } from '../../../shared/safe-text.ts';
+import { duration } from '../../../shared/wording.ts';
 import type { LineEntry } from './render.ts';
 import { commitTime, type Standing } from './standing.ts';
 
 export function nodeWord(id: string): string {
   return safeLine(id, 64);
-}
-
-/** `0.42 ms`, `12 ms`, `3.4 s`. */
-export function msText(ms: number): string {
-  if (ms < 10) return `${Number(ms.toFixed(2))} ms`;
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  return `${Number((ms / 1_000).toFixed(1))} s`;
 }
 
 /** Clusters larger than this are counted, not named. */
@@ -43,7 +37,7 @@ export function standingText(standing: Standing, entry: Pick<LineEntry, 'stages'
   switch (verdict) {
     case 'COMMITTED': {
       const time = commitTime(entry.stages);
-      const committed = time === undefined ? 'committed' : `committed in ${msText(time.ms)}`;
+      const committed = time === undefined ? 'committed' : `committed in ${duration(time.ms)}`;
       return [committed, ...(acked === undefined ? [] : ackedText(acked, true))].join(' · ');
     }
     case 'UNCOMMITTED':

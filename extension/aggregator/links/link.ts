@@ -7,11 +7,11 @@
  * MUST NOT: decide what a cluster is.
  */
 import { Agent } from 'node:http';
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { LinkState, LinkView } from '../../../shared/cluster-view.ts';
 import type { RaftEvent } from '../../../shared/events.ts';
-import type { NodeStatus } from '../../../shared/inspect.ts';
-import { nodeStatusSchema } from '../../../shared/inspect-schema.ts';
+import { INSPECT_PROTOCOL, type NodeStatus } from '../../../shared/inspect.ts';
+import { nodeStatusSchema, protocolSchema } from '../../../shared/inspect-schema.ts';
 import { InspectError } from '../contract.ts';
 import { AGGREGATOR_LIMITS, type Timing } from '../limits.ts';
 import { Wakeable } from '../wakeable.ts';
@@ -40,9 +40,6 @@ export interface LinkListener {
 
 /** Events after which the status is worth a look at once. */
 const TELLING: ReadonlySet<string> = new Set(['ROLE', 'APP', 'PEER_UP', 'PEER_DOWN', 'WHOLE', 'STOPPING']);
-
-/** Absent in sidecars of protocol 1. */
-const protocolSchema = z.looseObject({ protocol: z.literal(1).optional() });
 
 export class NodeLink {
   readonly #timing: Timing;
@@ -314,7 +311,13 @@ function silent(afterMs: number): LinkFault {
 /** The status, if it is that of the node we mean. Throws LinkFault. */
 function identified(answer: Answered, { cluster, node }: LinkTarget): NodeStatus {
   const value = readValue(answer);
-  checkValue(value, protocolSchema);
+  const { protocol } = checkValue(value, protocolSchema);
+  if (protocol !== INSPECT_PROTOCOL) {
+    throw new LinkFault(
+      'INCOMPATIBLE',
+      `it speaks protocol ${protocol}, and Outrigger here speaks ${INSPECT_PROTOCOL}: update the older one`,
+    );
+  }
   const status = checkValue(value, nodeStatusSchema);
   if (status.cluster !== cluster && cluster !== '') {
     throw new LinkFault('WRONG_CLUSTER', `it belongs to the cluster ${status.cluster}, not to ${cluster}`);
