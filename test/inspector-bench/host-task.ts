@@ -26,7 +26,9 @@ export interface HostFigures {
    * Since before the activation, after each step, in bytes: resident memory of the host, and of that the heap of its main
    * thread (the rest is the aggregator's worker, code and buffers). */
   readonly steps: readonly { readonly after: string; readonly grown: number; readonly heapGrown: number }[];
-  /** The highest mark of it, sampled. */
+  /** At the end, after the main thread's garbage was collected, as it was before: what the extension keeps, bytes. */
+  readonly keptGrown: number;
+  /** The highest mark, sampled. */
   readonly peakGrown: number;
   /** From the command to the shown document, one of each window, ms. */
   readonly windowMs: readonly number[];
