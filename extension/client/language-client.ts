@@ -25,6 +25,8 @@ import { RestartPolicy } from './restart-policy.ts';
 
 /** Heap of the aggregator, MB. Over it the worker ends (never the extension host) and is started again. */
 const WORKER_HEAP_MB = 512;
+/** Of that for young objects. What a window of a log leaves behind is collected soon, and does not pile up in the host. */
+const WORKER_YOUNG_MB = 4;
 /** From the start of the worker to its answer to `initialize`. Over it: it is ended, which counts as a crash. */
 const START_MS = 20_000;
 /** Orderly end of the aggregator. Over it: terminated. */
@@ -174,7 +176,7 @@ export class AggregatorClient {
         stdout: true,
         stderr: true,
         execArgv: [],
-        resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+        resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, maxYoungGenerationSizeMb: WORKER_YOUNG_MB },
       });
       worker.stdout.on('data', (data: Buffer) => log.info(data.toString().trimEnd()));
       worker.stderr.on('data', (data: Buffer) => log.warn(data.toString().trimEnd()));

@@ -67,7 +67,7 @@ export interface DocumentOptions {
 }
 
 export interface Documents {
-  /** To be merged into what `initialize` answers. */
+  /** To be merged into what `initialize` answers, once `clientHas` was told. */
   readonly capabilities: ServerCapabilities;
   /** What the client said in `initialize`; without it hints and tokens are never refreshed. */
   clientHas(capabilities: ClientCapabilities): void;
@@ -86,6 +86,12 @@ export const DOCUMENT_CAPABILITIES: ServerCapabilities = {
   workspaceSymbolProvider: true,
   definitionProvider: true,
 };
+
+/** Tokens of a whole window are half a megabyte of numbers: who can ask for what is on the screen gets that alone. */
+function capabilitiesFor({ textDocument }: ClientCapabilities): ServerCapabilities {
+  if (!textDocument?.semanticTokens?.requests.range) return DOCUMENT_CAPABILITIES;
+  return { ...DOCUMENT_CAPABILITIES, semanticTokensProvider: { legend: TOKENS_LEGEND, range: true } };
+}
 
 const followTail = z.strictObject({ uri: z.string().max(400), follow: z.boolean() });
 
@@ -285,9 +291,15 @@ export function registerDocuments(
     features,
     options.schedule ?? schedule,
   );
+  let client: ClientCapabilities = {};
   return {
-    capabilities: DOCUMENT_CAPABILITIES,
-    clientHas,
+    get capabilities() {
+      return capabilitiesFor(client);
+    },
+    clientHas: (capabilities) => {
+      client = capabilities;
+      clientHas(capabilities);
+    },
     dispose: () => {
       for (const disposable of [...requests, ...disposables]) disposable.dispose();
     },
