@@ -4,15 +4,18 @@
  * MUST: be the only way to it; cost nothing until somebody asks. MAY be restarted underneath: whoever told it something
  * that it should still know tells it again at `onDidStart`.
  */
+import type { Worker } from 'node:worker_threads';
 import * as vscode from 'vscode';
 import type { FromAggregator, Requests, ToAggregator } from '../protocol.ts';
 import { messageOf } from '../util/errors.ts';
 import type { AggregatorClient, ClientSetup } from './language-client.ts';
+import { startWorker } from './worker.ts';
 
+type Setup = Omit<ClientSetup, 'onGaveUp' | 'firstWorker'>;
 type Emitters = { readonly [M in keyof FromAggregator]: vscode.EventEmitter<FromAggregator[M]> };
 
 export class Aggregator {
-  readonly #setup: Omit<ClientSetup, 'onGaveUp'>;
+  readonly #setup: Setup;
   readonly #emitters: Emitters = {
     'raft/clustersChanged': new vscode.EventEmitter(),
     'raft/newEvents': new vscode.EventEmitter(),
@@ -24,9 +27,10 @@ export class Aggregator {
   readonly onDidStart = this.#started.event;
   #client: AggregatorClient | undefined;
   #loading: Promise<AggregatorClient> | undefined;
+  #firstWorker: Promise<Worker> | undefined;
   #stopped = false;
 
-  constructor(setup: Omit<ClientSetup, 'onGaveUp'>) {
+  constructor(setup: Setup) {
     this.#setup = setup;
   }
 
@@ -49,8 +53,16 @@ export class Aggregator {
   }
 
   async #load(): Promise<AggregatorClient> {
+    const firstWorker = startWorker(this.#setup.workerFile, this.#setup.log);
+    this.#firstWorker = firstWorker;
+    // The client takes it, and tells of its failure; until then a rejection must not count as unhandled.
+    firstWorker.catch(() => undefined);
     const { AggregatorClient } = await import('./language-client.ts');
-    const client = new AggregatorClient({ ...this.#setup, onGaveUp: () => this.#sayGaveUp() });
+    const client = new AggregatorClient({
+      ...this.#setup,
+      firstWorker,
+      onGaveUp: () => this.#sayGaveUp(),
+    });
     this.#client = client;
     client.client.onDidChangeState(() => {
       if (client.running) this.#started.fire();
@@ -119,6 +131,11 @@ export class Aggregator {
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#client?.stop();
+    // It may be that no client took it.
+    await this.#firstWorker?.then(
+      (worker) => worker.terminate(),
+      () => undefined,
+    );
     for (const emitter of Object.values(this.#emitters)) emitter.dispose();
     this.#started.dispose();
   }

@@ -5,7 +5,7 @@
  * does not come up inside `serverOptions`, since a client whose start failed stays failed; stop only what runs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type LogOutputChannel, MarkdownString } from 'vscode';
 import {
   CloseAction,
@@ -22,11 +22,8 @@ import { type AggregatorOptions, SCHEME } from '../protocol.ts';
 import { detailsOf, messageOf } from '../util/errors.ts';
 import { OPEN_URI, withCommandLinks } from './hover-links.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { hasEnded, startWorker } from './worker.ts';
 
-/** Heap of the aggregator, MB. Over it the worker ends (never the extension host) and is started again. */
-const WORKER_HEAP_MB = 512;
-/** Of that for young objects. What a window of a log leaves behind is collected soon, and does not pile up in the host. */
-const WORKER_YOUNG_MB = 4;
 /** From the start of the worker to its answer to `initialize`. Over it: it is ended, which counts as a crash. */
 const START_MS = 20_000;
 /** Orderly end of the aggregator. Over it: terminated. */
@@ -35,6 +32,8 @@ const STOP_MS = 2_000;
 export interface ClientSetup {
   /** Of the bundle that runs in the worker. */
   readonly workerFile: string;
+  /** Started while this module was loaded; used for the first connection. */
+  readonly firstWorker?: Promise<Worker>;
   readonly log: LogOutputChannel;
   /** Asked at each start. */
   readonly options: () => AggregatorOptions;
@@ -56,6 +55,7 @@ export class AggregatorClient {
   readonly #policy = new RestartPolicy();
   readonly #stopping = new AbortController();
   #worker: Worker | undefined;
+  #usedFirst = false;
 
   constructor(setup: ClientSetup) {
     this.#setup = setup;
@@ -167,26 +167,16 @@ export class AggregatorClient {
     }
   }
 
-  #startWorker(): Promise<Worker> {
-    const { log, workerFile } = this.#setup;
-    return new Promise((resolve, reject) => {
-      this.#stopping.signal.throwIfAborted();
-      const worker = new Worker(workerFile, {
-        name: 'outrigger-aggregator',
-        stdout: true,
-        stderr: true,
-        execArgv: [],
-        resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB, maxYoungGenerationSizeMb: WORKER_YOUNG_MB },
-      });
-      worker.stdout.on('data', (data: Buffer) => log.info(data.toString().trimEnd()));
-      worker.stderr.on('data', (data: Buffer) => log.warn(data.toString().trimEnd()));
-      worker.once('online', () => resolve(worker));
-      worker.on('error', (error) => {
-        log.error(`The aggregator crashed: ${detailsOf(error)}`);
-        reject(error);
-      });
-      worker.once('exit', (code) => reject(new Error(`the aggregator ended at once with code ${code}`)));
-    });
+  /** The one that was started before us, if it still runs; else another one. */
+  async #startWorker(): Promise<Worker> {
+    const { firstWorker, workerFile, log } = this.#setup;
+    this.#stopping.signal.throwIfAborted();
+    if (!this.#usedFirst && firstWorker !== undefined) {
+      this.#usedFirst = true;
+      const worker = await firstWorker;
+      if (!hasEnded(worker)) return worker;
+    }
+    return startWorker(workerFile, log);
   }
 
   async #pause(ms: number): Promise<void> {

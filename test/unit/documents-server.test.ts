@@ -73,7 +73,7 @@ describe('documents: on a connection', () => {
       await client.sendRequest('workspace/symbol', { query: 't1' });
       source.cancel();
       await assert.rejects(answer, (error: { code?: number }) => error.code === -32800);
-      assert.deepEqual(cluster.asked.slice(asked), ['n1 1-2500', 'aborted'], method);
+      assert.deepEqual(cluster.asked.slice(asked), ['n1 1-5000', 'aborted'], method);
     }
   });
 

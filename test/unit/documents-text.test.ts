@@ -1,7 +1,7 @@
 /** The log as text: equal lines for equal entries, nothing hostile in any of them, fast. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { LIBRARY_LIMITS, Library } from '../../extension/aggregator/documents/library.ts';
+import { LIBRARY_LIMITS, Library, textOf } from '../../extension/aggregator/documents/library.ts';
 import {
   type FullReading,
   PAYLOAD_LIMITS,
@@ -87,9 +87,9 @@ describe('documents: comparing two logs', () => {
     cluster.leader = 'n1';
     const one = await library(cluster).fresh(windowOf('n1', 1, 30), never);
     const other = await library(cluster).fresh(windowOf('n2', 1, 30), never);
-    assert.equal(one.text, other.text);
+    assert.equal(textOf(one), textOf(other));
     fill(cluster, ['n2'], 3, 100);
-    assert.equal((await library(cluster).fresh(windowOf('n2', 1, 30), never)).text, one.text);
+    assert.equal(textOf(await library(cluster).fresh(windowOf('n2', 1, 30), never)), textOf(one));
   });
 });
 
@@ -113,7 +113,7 @@ describe('documents: windows', () => {
     const text = await library(cluster).fresh(windowOf('n1', 1, 5_000), never);
     assert.equal(text.cutAt, 13);
     assert.match(text.lines.at(-1) ?? '', /^# entries 13 to 5000 are not shown: too large together/);
-    assert.ok(text.text.length < 20_000, `${text.text.length} characters`);
+    assert.ok(textOf(text).length < 20_000, `${textOf(text).length} characters`);
   });
 
   it('the line of an entry can be told without the text, also where the log begins late', async () => {
@@ -190,20 +190,20 @@ describe('documents: the live tail', () => {
     const second = await books.fresh(tail, never);
     assert.deepEqual(cluster.asked, ['n1 2001-3000', 'n1 2991-3005']);
     assert.deepEqual([second.entries[0]?.index, second.entries.at(-1)?.index], [2_006, 3_005]);
-    assert.equal(second.text, (await library(cluster).fresh(tail, never)).text);
+    assert.equal(textOf(second), textOf(await library(cluster).fresh(tail, never)));
   });
 
   it('forgets what the node dropped, and an empty log is text as well', async () => {
     const cluster = new FakeCluster('orders', ['n1']);
     const books = library(cluster);
-    assert.match((await books.fresh(tail, never)).text, /^# log of cluster orders/);
+    assert.match(textOf(await books.fresh(tail, never)), /^# log of cluster orders/);
     fill(cluster, ['n1'], 1, 10);
     await books.fresh(tail, never);
     const node = cluster.node('n1');
     node.entries = node.entries.slice(0, 6);
     fill(cluster, ['n1'], 2, 8);
     const text = await books.fresh(tail, never);
-    assert.equal(text.text, (await library(cluster).fresh(tail, never)).text);
+    assert.equal(textOf(text), textOf(await library(cluster).fresh(tail, never)));
     assert.deepEqual(text.entries.map(({ term }) => term).join(''), '11111122222222');
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Coalescer, type Timers } from '../../extension/util/coalescer.ts';
-import { changedItems, flatten, treeOf } from '../../extension/views/tree-model.ts';
+import { changedItems, flatten, openedItems, treeOf } from '../../extension/views/tree-model.ts';
 import { cluster, isHarmless, leader, node } from './extension-support.ts';
 
 const slow = { code: 'SLOW_DISK', severity: 'WARNING', text: 'a write takes 2.0 s' } as const;
@@ -46,6 +46,19 @@ describe('the clusters tree', () => {
     const before = treeOf([cluster({ nodes: [leader('n1'), node('n2')] })]);
     const after = treeOf([cluster({ nodes: [leader('n1'), node('n2', { problems: [slow] })] })]);
     assert.deepEqual(changedItems(before, after), ['node:orders/n2']);
+  });
+
+  it('its first problem opens a node that was there, and nothing else does', () => {
+    const well = treeOf([cluster({ nodes: [leader('n1'), node('n2')] })]);
+    const ill = treeOf([cluster({ nodes: [leader('n1'), node('n2', { problems: [slow] })] })]);
+    const worse = treeOf([
+      cluster({ nodes: [leader('n1'), node('n2', { problems: [slow, { ...slow, code: 'PAUSED' }] })] }),
+    ]);
+    assert.deepEqual(openedItems(well, ill), ['node:orders/n2']);
+    assert.deepEqual(openedItems(ill, worse), []);
+    assert.deepEqual(openedItems(ill, well), []);
+    // What is drawn for the first time opens by itself.
+    assert.deepEqual(openedItems([], ill), []);
   });
 
   it('another text of a problem draws that problem alone', () => {

@@ -32,7 +32,7 @@ export async function propose(cluster: Cluster, node: string, text: string): Pro
   return {
     index: whole(answer, 'outrigger-index'),
     term: whole(answer, 'outrigger-term'),
-    reply: safeBlock(answer.body.toString('utf8')),
+    reply: safeBlock(answer.body),
   };
 }
 

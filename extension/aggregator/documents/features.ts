@@ -27,7 +27,7 @@ import { type EntryInFull, entryHover, entryPage } from './entry-page.ts';
 import { explainPage } from './explain-page.ts';
 import { hints } from './hints.ts';
 import { lenses } from './lenses.ts';
-import { Library, type LogText } from './library.ts';
+import { Library, type LogText, textOf } from './library.ts';
 import { eventLinks, pageLinks, windowLinks } from './links.ts';
 import { entryOnLine, folding, symbols } from './outline.ts';
 import { type Decoders, PAYLOAD_LIMITS, payloadBytes } from './payload.ts';
@@ -84,7 +84,7 @@ export class DocumentFeatures {
   async content(uri: string, signal: AbortSignal): Promise<string> {
     try {
       const name = parseUri(uri);
-      if (isLog(name)) return (await this.#library.fresh(name, signal)).text;
+      if (isLog(name)) return textOf(await this.#library.fresh(name, signal));
       return await this.#page(name, signal);
     } catch (error) {
       signal.throwIfAborted();

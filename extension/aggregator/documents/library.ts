@@ -17,8 +17,6 @@ export const LIBRARY_LIMITS = {
   windows: 8,
   /** Bytes of commands in one window (at least one page of the sidecar). Then the window is cut, and says so. */
   windowBytes: 8 * 1024 * 1024,
-  /** Entries asked for at once: a window of 5,000 costs half as much memory meanwhile, and one more way to the node. */
-  pageEntries: 2_500,
   /** Entries of a live tail. */
   tailEntries: 1_000,
   /** Entries whose stage times are asked for again, once they are committed. The rest shows none. */
@@ -30,13 +28,17 @@ export interface LogText extends RenderedLog {
   readonly uri: string;
   readonly name: LogName;
   readonly window: Window;
-  readonly text: string;
   readonly entries: readonly LineEntry[];
   readonly firstIndex: number;
   readonly lastIndex: number;
   /** What the node knew to be committed. */
   readonly commitIndex: number;
   readonly cutAt: number | undefined;
+}
+
+/** What the editor shows of it. Made when asked for: the lines are what is kept. */
+export function textOf({ lines }: Pick<LogText, 'lines'>): string {
+  return `${lines.join('\n')}\n`;
 }
 
 interface Pages {
@@ -159,16 +161,14 @@ export class Library {
     let bytes = 0;
     let next = from;
     for (;;) {
-      const through = Math.min(to, next + LIBRARY_LIMITS.pageEntries - 1);
-      const page = await this.#inspected.log(cluster, node, next, through, signal);
-      checkPage(page, node, next, through);
+      const page = await this.#inspected.log(cluster, node, next, to, signal);
+      checkPage(page, node, next, to);
       for (const entry of page.entries) {
         entries.push(entry);
         bytes += entry.size;
       }
       const { firstIndex, lastIndex, commitIndex } = page;
-      // A page without entries was of a part that the node has no more.
-      next = Math.max((page.entries.at(-1)?.index ?? through) + 1, firstIndex);
+      next = (page.entries.at(-1)?.index ?? to) + 1;
       const whole = next > to || next > lastIndex;
       if (!whole && bytes <= LIBRARY_LIMITS.windowBytes) continue;
       return { entries, firstIndex, lastIndex, commitIndex, cutAt: whole ? undefined : next };
@@ -238,13 +238,11 @@ function finish(
 ): LogText {
   const { firstIndex, lastIndex, commitIndex, cutAt } = pages;
   const rendered = renderLog({ name, window, entryLines, firstIndex, lastIndex, cutAt });
-  const text = `${rendered.lines.join('\n')}\n`;
   return {
     ...rendered,
     uri: formatUri(name),
     name,
     window,
-    text,
     entries,
     firstIndex,
     lastIndex,

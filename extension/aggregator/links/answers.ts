@@ -32,7 +32,7 @@ export function readValue({ status, body }: Answered): unknown {
     throw new LinkFault(state, `it answered ${refusalText(status, body)}`);
   }
   try {
-    return JSON.parse(body.toString('utf8'));
+    return JSON.parse(body);
   } catch (error) {
     const reason = 'its answer is not JSON: this is no sidecar of Outrigger';
     throw new LinkFault('INCOMPATIBLE', reason, { cause: error });
@@ -62,16 +62,16 @@ const refusalSchema = z.object({
 });
 
 /** `503 OVERLOADED: 64 requests wait already`, from the JSON that every refusal has; `503` where it has none. */
-export function refusalText(status: number, body: Buffer): string {
+export function refusalText(status: number, body: string): string {
   const { code, message, definite } = refusalOf(body);
   if (code === '') return String(status);
   const text = safeLine(`${status} ${code}: ${message}`, 500);
   return definite ? text : `${text} (it may still take effect)`;
 }
 
-function refusalOf(body: Buffer): z.infer<typeof refusalSchema> {
+function refusalOf(body: string): z.infer<typeof refusalSchema> {
   try {
-    return refusalSchema.parse(JSON.parse(body.toString('utf8')));
+    return refusalSchema.parse(JSON.parse(body));
   } catch (error) {
     // Not one of ours: the status alone is told.
     if (error instanceof SyntaxError || error instanceof z.ZodError)

@@ -4,7 +4,9 @@
  * MUST: end within its time, hold no more of the answer than its limit, follow no redirect, and say of a failure what
  * kind it is (the link's state follows from it). MUST NOT: retry, except a GET on a kept connection that was already gone.
  */
+
 import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
 import { codeOf } from '../../../shared/private-file.ts';
 import { hostAndPort } from './address.ts';
 
@@ -40,7 +42,8 @@ export interface Ask {
 export interface Answered {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  readonly body: Buffer;
+  /** UTF-8; bytes that are not show as replacement characters. */
+  readonly body: string;
 }
 
 /** Asks `base` + path. Rejects with RequestFailure only. */
@@ -125,20 +128,22 @@ export function collect(
   incoming: IncomingMessage,
   maxBytes: number,
   fail: (error: RequestFailure) => void,
-  done: (body: Buffer) => void,
+  done: (body: string) => void,
 ): void {
-  const chunks: Buffer[] = [];
+  // Piece by piece: pages of a log as one buffer, and once more as a string, leave holes in the host's memory.
+  const decoder = new StringDecoder('utf8');
+  let body = '';
   let bytes = 0;
   incoming.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > maxBytes) {
       fail(new RequestFailure('TOO_LARGE', `its answer is larger than ${maxBytes} bytes`));
-    } else chunks.push(chunk);
+    } else body += decoder.write(chunk);
   });
   incoming.on('error', (error) => {
     fail(new RequestFailure('BROKEN', 'it broke off in the middle of an answer', { cause: error }));
   });
-  incoming.on('end', () => done(Buffer.concat(chunks, bytes)));
+  incoming.on('end', () => done(body + decoder.end()));
 }
 
 function late(base: string, timeoutMs: number, connected: boolean): RequestFailure {
