@@ -5,5 +5,7 @@ import { text } from './strings.ts';
 
 export function lagText(lag: Lag | undefined): string {
   if (lag === undefined) return text('unknown');
-  return lag.entries === 0 ? text('noLag') : text('lag', count(lag.entries), duration(lag.ms));
+  if (lag.entries === 0) return text('noLag');
+  const ms = duration(lag.ms);
+  return lag.entries === 1 ? text('lagOne', ms) : text('lag', count(lag.entries), ms);
 }

@@ -110,7 +110,7 @@ describe('page: served by the sidecar', () => {
     assert.equal(page.url(), `${sidecar.server.url}/`);
     assert.equal(await page.locator('[data-login]').count(), 0);
     await page.waitForSelector('[data-range]');
-    assert.match((await page.textContent('outrigger-matrix')) ?? '', /n3\s+as the leader knows it/);
+    assert.match((await page.textContent('outrigger-matrix')) ?? '', /n3\s+as its leader knows/);
     await page.click('[data-act=why-leader]');
     await page.waitForSelector('[data-explain=ANSWERED]');
     await page.locator('[role=grid]').press('Enter');
