@@ -36,6 +36,8 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
   readonly #closed = new Set<string>();
   /** Ids of what is to be opened as soon as the view is visible. */
   readonly #toOpen = new Set<string>();
+  /** Ids of what the editor has drawn without children. The rest opens by itself when it is drawn. */
+  readonly #drawnBare = new Set<string>();
   #tree: readonly TreeModel[] = [];
   #leaders = '';
 
@@ -53,7 +55,7 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
         if (element.model.children.length > 0) this.#closed.add(element.id);
       }),
       this.view.onDidExpandElement(({ element }) => this.#closed.delete(element.id)),
-      this.view.onDidChangeVisibility(() => this.#open()),
+      this.view.onDidChangeVisibility(() => this.#openLate()),
     ];
   }
 
@@ -91,6 +93,7 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
   getTreeItem({ id, model }: TreeElement): vscode.TreeItem {
     const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
     const open = model.expanded ? Expanded : Collapsed;
+    if (model.children.length === 0) this.#drawnBare.add(id);
     const item = new vscode.TreeItem(model.label, model.children.length === 0 ? None : open);
     item.id = id;
     item.description = model.description;
@@ -143,9 +146,10 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
       if (model === undefined) {
         this.#elements.delete(id);
         this.#closed.delete(id);
+        this.#drawnBare.delete(id);
       } else element.model = model;
     }
-    for (const id of openedItems(before, this.#tree)) this.#toOpen.add(id);
+    for (const id of openedItems(before, this.#tree)) if (this.#drawnBare.delete(id)) this.#toOpen.add(id);
     const changed = changedItems(before, this.#tree);
     if (changed === 'all') this.#changed.fire(undefined);
     else if (changed.length > 0) {
@@ -168,6 +172,14 @@ export class ClustersTree implements vscode.TreeDataProvider<TreeElement> {
         .then(undefined, (error: unknown) => this.#log.debug(`${id} was not opened: ${messageOf(error)}`));
     }
     this.#toOpen.clear();
+  }
+
+  /** What changed while nobody saw it is not known to the editor yet. */
+  #openLate(): void {
+    const elements = [...this.#toOpen].flatMap((id) => this.#elements.get(id) ?? []);
+    if (!this.view.visible || elements.length === 0) return;
+    this.#changed.fire(elements);
+    this.#open();
   }
 
   /** Revealing would open what it is in, too. */
