@@ -150,6 +150,20 @@ describe('aggregator clusters', () => {
     await all('CONNECTED');
   });
 
+  it('does not contact them either when the file gives them the name of a cluster that runs here', async () => {
+    const stranger = 'http://127.0.0.9:9';
+    const asked = () => [...clusters.watched('c').links()].some(({ target }) => target.http === stranger);
+    for (const node of nodes) await bench.announce(node);
+    clusters.setWorkspaceClusters([{ cluster: 'c', addresses: [stranger] }]);
+    clusters.attend(true);
+    await all('CONNECTED');
+    assert.equal(asked(), false);
+    clusters.setWorkspaceClusters([{ cluster: 'c', addresses: [stranger, stranger] }]);
+    assert.equal(asked(), false);
+    await clusters.attach('c', '', '');
+    assert.equal(asked(), true);
+  });
+
   it('does not contact addresses of a workspace file before an attach', async () => {
     clusters.attend(true);
     clusters.setWorkspaceClusters([{ cluster: 'c', addresses: nodes.map(({ http }) => http) }]);

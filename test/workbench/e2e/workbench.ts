@@ -7,20 +7,39 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Browser, chromium, type FrameLocator, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  chromium,
+  errors,
+  type Frame,
+  type FrameLocator,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { workbenchState } from '../../../scripts/workbench/recipe.mjs';
 import { installExtension, type ServerOptions, WorkbenchServer } from '../server.ts';
 import { BUILD_FOLDER } from './packed.ts';
+import { Palette } from './palette.ts';
 
 const START_MS = 30_000;
 const DEADLINE_MS = 10_000;
 const POLL_MS = 10;
+/** A menu that has just opened takes no click yet: it is clicked again after so long. */
+const MENU_MS = 200;
+const CLICK_MS = 2_000;
+/** A page that shows nothing by then shows nothing at all. */
+const PREVIEW_MS = 8_000;
+/** In a page: all its text, without what is no text to a reader. */
+const TEXT =
+  "[...(document.body?.childNodes ?? [])].filter(({ nodeName }) => !['SCRIPT', 'STYLE'].includes(nodeName)).map((node) => node.textContent).join('\\n')";
 /** Of each log, in an error. */
 const LOG_LINES = 12;
 /** The editor's own last phase: extensions are loaded, and nothing of its start goes on that a measurement would include. */
 const SETTLED = "performance.getEntriesByName('code/LifecyclePhase/Eventually').length > 0";
 /** In the log of the extension host, when it has activated what wants to be active from the start. */
 const HOST_READY = 'Eager extensions activated';
+/** Files of a webview, by the editor's own name for them: its service worker answers, and nothing leaves the machine. */
+const WEBVIEW_HOST = '.vscode-resource.vscode-cdn.net';
 const SIZE = { width: 1280, height: 800 };
 /** Screenshots for the README are made by naming its folder here. */
 const SCREENSHOTS = process.env['OUTRIGGER_SCREENSHOTS'] ?? join(BUILD_FOLDER, 'screenshots');
@@ -50,15 +69,40 @@ export interface TreeLine {
 
 export class Workbench {
   readonly page: Page;
+  readonly palette: Palette;
   readonly #server: WorkbenchServer;
   readonly #browser: Browser;
   readonly #runDir: string;
+  /** What no text of a stranger may make the window do; see `escapes`. */
+  readonly #escapes: string[] = [];
+  /** The newest errors of the window and its webviews. */
+  readonly #complaints: string[] = [];
 
   private constructor(server: WorkbenchServer, browser: Browser, page: Page, runDir: string) {
     this.#server = server;
     this.#browser = browser;
     this.page = page;
+    this.palette = new Palette(page, (holds, otherwise) => this.until(holds, otherwise));
     this.#runDir = runDir;
+    page.on('dialog', (dialog) => {
+      this.#escapes.push(`dialog: ${dialog.message()}`);
+      dialog.dismiss().catch(() => undefined);
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error' && this.#complaints.push(message.text()) > LOG_LINES)
+        this.#complaints.shift();
+    });
+    page.context().on('page', (other) => this.#escapes.push(`another page: ${other.url()}`));
+    page.on('request', (request) => {
+      const url = new URL(request.url());
+      const local = ['data:', 'blob:'].includes(url.protocol) || url.host === server.authority;
+      if (!local && !url.host.endsWith(WEBVIEW_HOST)) this.#escapes.push(`asked ${url}`);
+    });
+  }
+
+  /** Dialogs of the browser, other pages, and requests to anybody but the server, from the beginning on: none is right. */
+  get escapes(): readonly string[] {
+    return this.#escapes;
   }
 
   /** Why there is no workbench on this machine, '' when there is. Throws where there should be one. */
@@ -113,18 +157,52 @@ export class Workbench {
     await this.#server.kill();
   }
 
-  /** Runs a command by its title, as from the palette. */
-  async runCommand(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    await this.quickInput.fill(`>${title}`);
-    const first = this.page.locator('.quick-input-list .monaco-list-row').first();
-    await first.filter({ hasText: title.replace(/^.*: /, '') }).waitFor({ timeout: DEADLINE_MS });
-    await this.page.keyboard.press('Enter');
+  async closeEditors(): Promise<void> {
+    await this.palette.run('View: Close All Editors');
+    await this.page.locator('.editor-group-container.empty').first().waitFor({ timeout: DEADLINE_MS });
   }
 
-  /** The box of the palette and of every quick pick. */
-  get quickInput(): Locator {
-    return this.page.locator('.quick-input-widget input').first();
+  /** Chooses from the menu of a line of a tree. */
+  async treeMenu(view: string, line: RegExp, item: string): Promise<void> {
+    const menu = this.page.locator('.monaco-menu');
+    await this.treeRow(view, line).click({ button: 'right' });
+    const chosen = async (): Promise<boolean> => {
+      const clicked = await inTime(async () => {
+        await menu.getByRole('menuitem', { name: item }).click({ timeout: CLICK_MS });
+        await menu.waitFor({ state: 'hidden', timeout: MENU_MS });
+      });
+      return clicked || !(await menu.isVisible());
+    };
+    await this.#until(chosen, DEADLINE_MS, () => `the menu of ${line} has no ${item}`);
+  }
+
+  /** Chooses from that menu what asks for a text, and gives it. Asks again when the closing menu took the box with it. */
+  async treeAsks(view: string, line: RegExp, item: string, prompt: RegExp, text: string): Promise<void> {
+    const answered = async (): Promise<boolean> => {
+      await this.treeMenu(view, line, item);
+      return inTime(() => this.palette.type(prompt, text));
+    };
+    await this.#until(answered, DEADLINE_MS, () => `${item} of ${line} does not ask ${prompt}`);
+  }
+
+  /**
+   * Runs a command that shows a page, and waits for its text. The editor's own preview stays blank now and then in a headless
+   * window (its script is served late, or not at all): then it is closed and asked for again.
+   */
+  async preview(title: string, wanted: RegExp): Promise<string> {
+    let text = '';
+    const shown = async (): Promise<boolean> => {
+      await this.palette.run(title);
+      const end = performance.now() + PREVIEW_MS;
+      while (text === '' && performance.now() < end) {
+        text = (await this.#webviews()).find((one) => wanted.test(one)) ?? '';
+        await this.page.waitForTimeout(POLL_MS);
+      }
+      if (text === '') await this.closeEditors();
+      return text !== '';
+    };
+    await this.#until(shown, PREVIEW_MS * 3, () => `${title} shows no ${wanted}`);
+    return text;
   }
 
   /** Opens a view container by its name in the activity bar. */
@@ -202,6 +280,12 @@ export class Workbench {
     return this.tree(view).locator('.monaco-list-row').filter({ hasText: wanted }).first();
   }
 
+  /** The label of the line that is selected; undefined: none is. */
+  async selectedLine(view: string): Promise<string | undefined> {
+    const labels = this.tree(view).locator('.monaco-list-row.selected .label-name');
+    return (await labels.allInnerTexts())[0];
+  }
+
   /** The texts of the status bar, left to right. */
   async statusBar(): Promise<string[]> {
     const texts = await this.page.locator('.statusbar-item').allInnerTexts();
@@ -270,6 +354,42 @@ export class Workbench {
     return this.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
   }
 
+  /** Waits until some webview shows that text, and returns all that it shows. */
+  async webviewWith(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<string> {
+    let texts: readonly string[] = [];
+    await this.#until(
+      async () => {
+        texts = await this.#webviews();
+        return texts.some((text) => wanted.test(text));
+      },
+      deadlineMs,
+      () => `no ${wanted} in a webview, but:\n${texts.join('\n---\n')}`,
+    );
+    return texts.find((text) => wanted.test(text)) ?? '';
+  }
+
+  #webviews(): Promise<string[]> {
+    return this.#texts(this.page.frames().filter((frame) => frame !== this.page.mainFrame()));
+  }
+
+  /** Every text that is in the window now: of the workbench and of each webview, shown or not. */
+  async allText(): Promise<string> {
+    return (await this.#texts(this.page.frames())).join('\n');
+  }
+
+  async #texts(frames: readonly Frame[]): Promise<string[]> {
+    const read = async (frame: Frame): Promise<string> => {
+      try {
+        return await frame.evaluate<string>(TEXT);
+      } catch (error) {
+        // A frame that is being replaced has no text, or none yet.
+        if (error instanceof Error && /detached|destroyed|navigat/i.test(error.message)) return '';
+        throw error;
+      }
+    };
+    return Promise.all(frames.map(read));
+  }
+
   /** Keeps a picture of the window; returns its path. */
   async screenshot(name: string): Promise<string> {
     await mkdir(SCREENSHOTS, { recursive: true });
@@ -289,14 +409,36 @@ export class Workbench {
     return (await Promise.all(texts)).join('\n');
   }
 
+  /** Waits for what no other method knows. `otherwise` says what was there instead. */
+  async until(
+    holds: () => Promise<boolean>,
+    otherwise: () => string = () => 'it did not come',
+    deadlineMs = DEADLINE_MS,
+  ): Promise<void> {
+    await this.#until(holds, deadlineMs, otherwise);
+  }
+
   async #until(holds: () => Promise<boolean>, ms: number, otherwise: () => string): Promise<void> {
     const end = performance.now() + ms;
     while (!(await holds())) {
       if (performance.now() > end) {
         const path = await this.screenshot(`failed-${Date.now()}`);
-        assert.fail(`within ${ms} ms: ${otherwise()}\n${path}\n${await this.#logs()}`);
+        assert.fail(
+          `within ${ms} ms: ${otherwise()}\n${path}\n${this.#complaints.join('\n')}\n${await this.#logs()}`,
+        );
       }
       await this.page.waitForTimeout(POLL_MS);
     }
+  }
+}
+
+/** False when Playwright gave up waiting. */
+async function inTime(act: () => Promise<void>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    if (error instanceof errors.TimeoutError) return false;
+    throw error;
   }
 }
