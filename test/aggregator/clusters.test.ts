@@ -241,9 +241,22 @@ describe('aggregator clusters', () => {
     const polls = nodes[0].count('GET /v1/status');
     await until('five more looks', () => nodes[0].count('GET /v1/status') >= polls + 5);
     assert.equal(nodes[0].count('GET /v1/log/terms'), asked);
-    nodes[0].terms = { ...nodes[0].terms, runs: [{ term: 1, first: 1, last: 11 }] };
+    // Within its last term a log only grows: that follows from the status.
+    const [older, newest] = nodes[0].terms.runs;
+    assert.ok(older !== undefined && newest !== undefined);
     nodes[0].set({ lastIndex: 11 });
     await until('the new end', () => clusters.terms('c')[0]?.terms.runs.at(-1)?.last === 11);
+    assert.deepEqual(clusters.terms('c')[0]?.terms.runs, [older, { ...newest, last: 11 }]);
+    assert.equal(nodes[0].count('GET /v1/log/terms'), asked);
+    // A log that got shorter, or ends in another term, may be any.
+    nodes[0].terms = { ...nodes[0].terms, runs: [older, { ...newest, last: 9 }] };
+    nodes[0].set({ lastIndex: 9 });
+    await until('the cut', () => clusters.terms('c')[0]?.terms.runs.at(-1)?.last === 9);
+    const later = { term: newest.term + 1, first: 10, last: 12 };
+    nodes[0].terms = { ...nodes[0].terms, runs: [older, { ...newest, last: 9 }, later] };
+    nodes[0].set({ lastIndex: 12, lastTerm: later.term });
+    await until('the new term', () => clusters.terms('c')[0]?.terms.runs.length === 3);
+    assert.equal(nodes[0].count('GET /v1/log/terms'), asked + 2);
   });
 
   it('forgets a node that the leader says is no member, and not one that is only silent', async () => {

@@ -1,5 +1,9 @@
 /**
- * The last account that one node gave of its term runs, asked anew when its status says that the log changed.
+ * The last account that one node gave of its term runs, asked anew when its status says that they may be others.
+ *
+ * A log that ends at an index of term t is, by the Log Matching property (paper §5.3), a prefix of every longer log that ends
+ * in term t. So while a log grows within its last term the last run grows with it, and nothing needs to be asked: that is
+ * the normal state of every node under load.
  *
  * MUST: ask at most once in `termsMs`, one question at a time, and only while the link answers.
  */
@@ -37,7 +41,8 @@ export class TermsKeeper {
   refresh(): void {
     if (this.#asking || this.#timer !== undefined || this.#ended.signal.aborted) return;
     const { status, view } = this.#link;
-    if (status === undefined || view.state !== 'CONNECTED' || keyOf(status) === this.#key) return;
+    if (status === undefined || view.state !== 'CONNECTED') return;
+    if (keyOf(status) === this.#key && this.#grow(status)) return;
     const wait = this.#nextAt - performance.now();
     this.#timer = setTimeout(
       () => {
@@ -46,6 +51,18 @@ export class TermsKeeper {
       },
       Math.max(0, wait),
     );
+  }
+
+  /** Moves the end of the last run to where the status says; false where it says that the log got shorter, or is another. */
+  #grow({ lastIndex, lastTerm }: NodeStatus): boolean {
+    const before = this.#last;
+    const tail = before?.runs.at(-1);
+    if (before === undefined || tail === undefined) return lastIndex === before?.snapshotIndex;
+    if (tail.term !== lastTerm || lastIndex < tail.last) return false;
+    if (lastIndex === tail.last) return true;
+    this.#last = { ...before, runs: [...before.runs.slice(0, -1), { ...tail, last: lastIndex }] };
+    this.#onTerms();
+    return true;
   }
 
   /** An account that somebody else asked for; `status` as it was known then. */
@@ -80,6 +97,7 @@ export class TermsKeeper {
   }
 }
 
-function keyOf({ generation, firstIndex, lastIndex, lastTerm }: NodeStatus): string {
-  return `${generation}/${firstIndex}/${lastIndex}/${lastTerm}`;
+/** While this is the same, the log has only grown (or was cut back within its last term, which `#grow` sees). */
+function keyOf({ generation, firstIndex, snapshotIndex, lastTerm }: NodeStatus): string {
+  return `${generation}/${firstIndex}/${snapshotIndex}/${lastTerm}`;
 }
