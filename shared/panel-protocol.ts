@@ -26,7 +26,7 @@ export interface Series {
 export const PANEL_LIMITS = {
   /** Newest events kept for the timeline. Older ones are forgotten, and the page says so. */
   events: 2_000,
-  /** Points of the charts (at 4 a second: 5 minutes). */
+  /** Points of the charts (at 2 a second: 10 minutes). */
   points: 1_200,
   /** Deltas to one page: at most one in so many milliseconds. */
   deltaMs: 100,

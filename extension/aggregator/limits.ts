@@ -36,7 +36,7 @@ export const AGGREGATOR_LIMITS = {
 
 /** Paces. Tests may give others. */
 export interface Timing {
-  /** From one answer to `/v1/status` to the next question, while somebody looks. */
+  /** From one answer to `/v1/status` to the next question, while somebody looks. What changes a picture comes as an event at once. */
   readonly pollMs: number;
   /** The shortest such pause, however many events call for a look at once. */
   readonly pollMinMs: number;
@@ -67,7 +67,7 @@ export interface Timing {
 }
 
 export const TIMING: Timing = {
-  pollMs: 250,
+  pollMs: 500,
   pollMinMs: 50,
   silentMs: 750,
   requestMs: 5_000,
@@ -81,5 +81,5 @@ export const TIMING: Timing = {
   urgentMs: 25,
   newEventsMs: 100,
   ageMs: 1_000,
-  pointMs: 250,
+  pointMs: 500,
 };

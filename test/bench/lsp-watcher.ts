@@ -1,10 +1,11 @@
 /**
- * An editor that looks at a cluster as hard as an editor can: the aggregator of `outrigger lsp --stdio` with every surface
+ * An editor that looks at a cluster as hard as an editor can: the aggregator that `outrigger lsp --stdio` starts, with every surface
  * open (clusters, followed events, a panel).
  *
  * MUST: be the real thing, found and attached as an editor finds it; count what it got, so that a watcher that saw nothing
  * is no measurement.
  */
+import { dirname, resolve } from 'node:path';
 import {
   createMessageConnection,
   type MessageConnection,
@@ -26,11 +27,9 @@ export interface Seen {
 export class LspWatcher {
   readonly child: Child;
   readonly seen: Seen = { states: 0, events: 0, panelMessages: 0 };
-  readonly #place: Workplace;
   readonly #connection: MessageConnection;
 
-  private constructor(place: Workplace, child: Child, connection: MessageConnection) {
-    this.#place = place;
+  private constructor(child: Child, connection: MessageConnection) {
     this.child = child;
     this.#connection = connection;
   }
@@ -38,14 +37,16 @@ export class LspWatcher {
   /** Resolves once all `nodes` of `cluster` are connected and everything is followed. */
   static async start(place: Workplace, bin: string, cluster: string, nodes: number): Promise<LspWatcher> {
     const env = { XDG_RUNTIME_DIR: place.socketDir };
-    const child = place.start('watcher', process.execPath, [bin, 'lsp', '--stdio'], { env, pipe: true });
+    // What `outrigger lsp --stdio` starts, without the process that waits for it.
+    const server = resolve(dirname(bin), '../dist/extension/aggregator/stdio.js');
+    const child = place.start('watcher', process.execPath, [server], { env, pipe: true });
     const { stdin, stdout } = child.process;
     if (stdin === null || stdout === null) throw new BenchError('the watcher has no pipes');
     const connection = createMessageConnection(
       new StreamMessageReader(stdout),
       new StreamMessageWriter(stdin),
     );
-    const watcher = new LspWatcher(place, child, connection);
+    const watcher = new LspWatcher(child, connection);
     await watcher.#open(cluster, nodes);
     return watcher;
   }
@@ -86,6 +87,8 @@ export class LspWatcher {
 
   async stop(): Promise<void> {
     this.#connection.dispose();
-    await this.#place.stop(this.child, 'SIGKILL');
+    this.child.expectedToEnd = true;
+    this.child.process.stdin?.end();
+    await this.child.ended;
   }
 }
