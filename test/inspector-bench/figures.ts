@@ -7,7 +7,7 @@ import { table } from '../bench/report.ts';
 
 /** What issue 3 promises. */
 export const INSPECTOR_LIMITS = {
-  /** From the request for a window of 5,000 entries of a node's log to its text, ms. */
+  /** From the request for a window of a node's log to its text, ms. */
   windowMs: 300,
   /** From the panel's data to the frame that shows the log matrix, ms. */
   paintMs: 200,

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as vscode from 'vscode';
+import { WINDOW_ENTRIES } from '../../extension/aggregator/documents/uris.ts';
 import type { TestApi } from '../../extension/api.ts';
 import { note } from '../workbench/suite/notes.ts';
 import { HOST_NOTE, HOST_TASK, type HostFigures, type HostTask } from './host-task.ts';
@@ -22,7 +23,6 @@ const LOOK_MS = 5_000;
 const SAMPLE_MS = 100;
 /** Between collections: pages are given back a moment later. */
 const COLLECT_MS = 500;
-const WINDOW = 5_000;
 /** Lines above the first entry. */
 const HEADER_LINES = 2;
 
@@ -90,7 +90,7 @@ describe('the inspector on a long log', function () {
 
   it('opens windows at the start, in the middle and at the end of the log', async () => {
     for (const [at, share] of [0, 0.5, 1].entries()) {
-      const index = Math.max(1, Math.floor((entries - WINDOW) * share));
+      const index = Math.max(1, Math.floor((entries - WINDOW_ENTRIES) * share));
       const began = performance.now();
       await vscode.commands.executeCommand('outrigger.openLog', { cluster, node: nodes[at], index });
       windowMs.push(performance.now() - began);
@@ -131,12 +131,12 @@ describe('the inspector on a long log', function () {
   /** Every entry is on its line. Looks at few lines, so that looking costs no memory. */
   function checkWindow(document: vscode.TextDocument | undefined): void {
     assert.ok(document, 'no document is shown');
-    const [first, last] = [HEADER_LINES, HEADER_LINES + WINDOW - 1].map((line) =>
+    const [first, last] = [HEADER_LINES, HEADER_LINES + WINDOW_ENTRIES - 1].map((line) =>
       document.lineCount > line ? Number.parseInt(document.lineAt(line).text, 10) : Number.NaN,
     );
     assert.equal(
       Number(last) - Number(first),
-      WINDOW - 1,
+      WINDOW_ENTRIES - 1,
       `${document.uri} begins: ${document.lineAt(0).text}`,
     );
   }

@@ -15,7 +15,7 @@ export const USAGE = `npm run bench:inspector -- [options]
   --json                print the figures as JSON
 Exit code: 0 all limits met, 1 one missed or not measured, 2 bad usage.`;
 
-/** Fewer would leave no three windows of 5,000 entries apart from those that warm up. */
+/** Fewer would leave no three windows apart from those that warm up. */
 export const MIN_ENTRIES = 60_000;
 
 export interface InspectorOptions {

@@ -4,6 +4,7 @@
  * MUST: open every window once only, at the start, in the middle and at the end of the log.
  */
 
+import { WINDOW_ENTRIES } from '../../extension/aggregator/documents/uris.ts';
 import type { Workplace } from '../bench/processes.ts';
 import { median } from '../bench/watched.ts';
 import { type Figure, INSPECTOR_LIMITS, milliseconds } from './figures.ts';
@@ -14,12 +15,11 @@ import { LspReader, type WindowTimes } from './lsp-reader.ts';
 const PLACES = [0, 0.5, 1] as const;
 /** Windows opened before a process counts as warm; none of them is measured. */
 const WARMING = [0.1, 0.2, 0.3, 0.7, 0.8, 0.9] as const;
-const WINDOW = 5_000;
 
 export async function measureWindows(place: Workplace, cluster: FilledCluster): Promise<Figure[]> {
   const { nodes, entries } = cluster;
   const opens = (reader: LspReader, node: string, share: number): Promise<WindowTimes> =>
-    reader.open(CLUSTER, node, Math.max(1, Math.floor((entries - WINDOW) * share)));
+    reader.open(CLUSTER, node, Math.max(1, Math.floor((entries - WINDOW_ENTRIES) * share)));
   const first: WindowTimes[] = [];
   // Each on another node: it is the first window that its sidecar is asked for, too.
   for (const [at, share] of PLACES.entries()) {
@@ -32,7 +32,7 @@ export async function measureWindows(place: Workplace, cluster: FilledCluster): 
   for (const share of WARMING) await opens(reader, nodes[0] ?? '', share);
   for (const share of PLACES) warm.push(await opens(reader, nodes[0] ?? '', share));
   await reader.stop();
-  const log = `window of 5,000 of ${entries.toLocaleString('en-US')} entries`;
+  const log = `window of ${WINDOW_ENTRIES.toLocaleString('en-US')} of ${entries.toLocaleString('en-US')} entries`;
   return [
     figure(`${log}, the first of a new process, worst`, first),
     figure(`${log}, in a warm process, worst`, warm),

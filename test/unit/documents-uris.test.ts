@@ -105,9 +105,9 @@ describe('documents: URIs', () => {
 
   it('windows are aligned, hold their index, and are no larger than a page of the sidecar', () => {
     assert.ok(WINDOW_ENTRIES <= LIMITS.logPageEntries);
-    assert.deepEqual(windowAround(1), { from: 1, to: 5_000 });
-    assert.deepEqual(windowAround(5_000), { from: 1, to: 5_000 });
-    assert.deepEqual(windowAround(5_001), { from: 5_001, to: 10_000 });
+    assert.deepEqual(windowAround(1), { from: 1, to: 2_500 });
+    assert.deepEqual(windowAround(2_500), { from: 1, to: 2_500 });
+    assert.deepEqual(windowAround(5_001), { from: 5_001, to: 7_500 });
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10_000_000 }), (index) => {
         const { from, to } = windowAround(index);
@@ -119,14 +119,14 @@ describe('documents: URIs', () => {
   });
 
   it('an index outside the log is moved into it', () => {
-    assert.deepEqual(windowAround(99_999, 1, 6_000), { from: 5_001, to: 10_000 });
-    assert.deepEqual(windowAround(1, 5_500, 6_000), { from: 5_001, to: 10_000 });
-    assert.deepEqual(windowAround(1, 1, 0), { from: 1, to: 5_000 });
+    assert.deepEqual(windowAround(99_999, 1, 6_000), { from: 5_001, to: 7_500 });
+    assert.deepEqual(windowAround(1, 5_500, 6_000), { from: 5_001, to: 7_500 });
+    assert.deepEqual(windowAround(1, 1, 0), { from: 1, to: 2_500 });
   });
 
   it('index 0 is the live tail', () => {
     assert.equal(logUri('orders', 'n1', 0), 'raft-log:/orders/n1/orders-n1-tail.raftlog');
-    assert.equal(logUri('orders', 'n1', 7), 'raft-log:/orders/n1/orders-n1-1-5000.raftlog');
+    assert.equal(logUri('orders', 'n1', 7), 'raft-log:/orders/n1/orders-n1-1-2500.raftlog');
   });
 });
 
