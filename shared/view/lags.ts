@@ -22,15 +22,12 @@ export function trailsAfterMs(status: NodeStatus): number {
   return Math.max(TRAIL_MIN_MS, TRAIL_HEARTBEATS * status.timing.heartbeatMs);
 }
 
-export function lagsOf(
-  sample: NodeSample,
-  leader: Answering,
-  now: number,
-): NonNullable<NodeView['lag']> | undefined {
+export function lagsOf(sample: NodeSample, leader: Answering, now: number): NodeView['lag'] {
   if (sample.id === leader.id)
     return { replicated: NONE, committed: NONE, applied: ownApplyLag(leader, now) };
   const progress = leader.status.progress.find(({ id }) => id === sample.id);
   if (progress === undefined) return undefined;
+  if (progress.lastContactMs === null) return beforeFirstReply(sample, leader, now);
   const since = sinceTold(sample, leader, progress, now);
   const replicated = lag(progress.lagEntries, progress.lagMs + since);
   const missing = leader.status.commitIndex - progress.commitIndex;
@@ -38,6 +35,21 @@ export function lagsOf(
   const silent = (progress.lastContactMs ?? 0) + since;
   const committed = lag(missing, replicated.entries > 0 ? replicated.ms : silent);
   return { replicated, committed, applied: appliedLag(sample, leader, progress, committed, now) };
+}
+
+/**
+ * A new leader knows nothing of a node that has not replied to it yet: its match index is 0, which is no lag. What the node
+ * said itself is the best there is; where it never said anything, the lag is not known.
+ */
+function beforeFirstReply({ status, statusAt }: NodeSample, leader: Answering, now: number): NodeView['lag'] {
+  if (status === undefined || statusAt === undefined) return undefined;
+  const age = Math.max(0, now - statusAt);
+  const { lastIndex, commitIndex } = leader.status;
+  return {
+    replicated: lag(lastIndex - status.lastIndex, age),
+    committed: lag(commitIndex - status.commitIndex, age),
+    applied: lag(commitIndex - status.appliedIndex, age + status.applyLag.ms),
+  };
 }
 
 function lag(entries: number, ms: number): Lag {

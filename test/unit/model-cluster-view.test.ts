@@ -142,6 +142,19 @@ describe('cluster view: lags', () => {
     );
   });
 
+  it('does not take the ignorance of a new leader for a lag', () => {
+    const unheard = { matchIndex: 0, lagEntries: 100, lagMs: 60_000, commitIndex: 0, lastContactMs: null };
+    const leader = leaderSaying(progressOf('n2', unheard), progressOf('n3', unheard));
+    const n2 = sampleOf('n2', {
+      status: statusOf('n2', { lastIndex: 97, commitIndex: 96, appliedIndex: 96 }),
+    });
+    const { status: _, statusAt: __, ...n3 } = sampleOf('n3', { link: down });
+    const cluster = view([leader, n2, n3]);
+    assert.equal(node(cluster, 'n2').lag?.replicated.entries, 3);
+    assert.equal(node(cluster, 'n2').lag?.committed.entries, 4);
+    assert.equal(node(cluster, 'n3').lag, undefined);
+  });
+
   it('lets the lag of a silent node grow, and says why', () => {
     const behind = {
       lagEntries: 812,
