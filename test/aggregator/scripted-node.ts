@@ -116,6 +116,11 @@ export class ScriptedNode {
     return this.#streams.size;
   }
 
+  /** Connections that stand now. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
   count(line: string): number {
     return this.requests.filter((request) => request.line === line).length;
   }

@@ -43,9 +43,14 @@ export class AppClient {
       if (keepBytes) this.received = Buffer.concat([this.received, chunk]);
       this.#take(chunk);
     });
-    // A reset is one of the ways a connection ends; `closed` tells.
+    // A reset is one of the ways a connection ends; `closed` tells (`once` of node:events would reject for it).
     socket.on('error', () => undefined);
-    this.closed = once(socket, 'close').then(() => this.#end());
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#end();
+        resolve();
+      });
+    });
   }
 
   /** Connects, and sends the preamble of protobuf unless `bare`. */

@@ -7,6 +7,7 @@
  * MUST NOT: decide what a cluster is.
  */
 import { Agent } from 'node:http';
+import type { Socket } from 'node:net';
 import type * as z from 'zod';
 import type { LinkState, LinkView } from '../../../shared/cluster-view.ts';
 import type { RaftEvent } from '../../../shared/events.ts';
@@ -74,6 +75,10 @@ export class NodeLink {
         this.pollSoon();
       },
       onBug: (error) => listener.onBug(error),
+    });
+    // A question that was under way when the link stopped: its connection is not kept either.
+    this.#agent.on('free', (socket: Socket) => {
+      if (this.#running === undefined) socket.destroy();
     });
   }
 
