@@ -3,10 +3,12 @@
  *
  * MUST: answer as PROTOCOL §3 says while it behaves; bind 127.0.0.1 only; close everything at `close`.
  */
+
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { EVENT_HEADERS, type RaftEvent } from '../../shared/events.ts';
 import type { LogEntryView, LogPage, NodeStatus, TermsView } from '../../shared/inspect.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 /**
  * HANG: accepts and answers nothing. HANG_MID: begins an answer and stops. HALF: breaks off in the middle of one.
@@ -54,24 +56,12 @@ export function statusOf(cluster: string, node: string, more: Partial<NodeStatus
     members: [],
     progress: [],
     app: { state: 'CONNECTED', name: 'app', epoch: 1, reason: '', since: 0 },
-    sessions: { open: 0 },
-    store: {
-      state: 'OK',
-      reason: '',
-      whole: true,
-      queuedWrites: 0,
-      queuedBytes: 0,
-      oldestWriteMs: 0,
-      commits: 0,
-      lastCommitMs: 0,
-    },
+    ...QUIET_STATUS,
     uptimeMs: 1,
     generation: 'g1',
     now: 1,
-    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
     leaderContactMs: null,
     applyLag: { entries: 0, ms: 0 },
-    control: false,
     ...more,
   };
 }

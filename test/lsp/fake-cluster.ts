@@ -1,4 +1,5 @@
 /** A cluster in memory that answers as `Inspected` does: what the documents are tested on. */
+
 import {
   type Change,
   type Disposable,
@@ -11,6 +12,7 @@ import type { About, Explanation } from '../../shared/explain/types.ts';
 import type { LogEntryView, LogPage, NodeStatus, StageTimes, TermsView } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 /** 2026-01-02T03:04:05.000Z: the cluster time of index 0; each entry is a millisecond later. */
 export const TIME_ZERO = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -231,24 +233,12 @@ export class FakeCluster implements Inspected {
       members: [],
       progress: isLeader ? others.map(({ id }) => this.#progress(id, lastIndex)) : [],
       app: { state: 'CONNECTED', name: '', epoch: 1, reason: '', since: 0 },
-      sessions: { open: 0 },
-      store: {
-        state: 'OK',
-        reason: '',
-        whole: true,
-        queuedWrites: 0,
-        queuedBytes: 0,
-        oldestWriteMs: 0,
-        commits: 0,
-        lastCommitMs: 0,
-      },
+      ...QUIET_STATUS,
       uptimeMs: 1,
       generation: 'g',
       now: TIME_ZERO,
-      timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
       leaderContactMs: null,
       applyLag: { entries: 0, ms: 0 },
-      control: false,
     };
   }
 

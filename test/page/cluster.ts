@@ -1,10 +1,12 @@
 /** A small cluster as the page's tests see it: n1 leads, n2 is a little behind, n3 has a tail of its own and an app that stalls. */
+
 import { type NodeSample, type NodeTerms, viewCluster } from '../../shared/cluster-view.ts';
 import type { NodeEvent } from '../../shared/events.ts';
 import type { Explanation } from '../../shared/explain/types.ts';
 import type { NodeStatus, ProgressStatus, TermsView } from '../../shared/inspect.ts';
 import type { EntryDetails, PanelSnapshot, SeriesPoint } from '../../shared/panel-protocol.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 /** The moment of every picture. */
 export const NOW = 1_700_000_000_000;
@@ -40,24 +42,12 @@ export function statusOf(node: string, more: Partial<NodeStatus> = {}): NodeStat
     })),
     progress: [],
     app: { state: 'CONNECTED', name: 'kv', epoch: 1, reason: '', since: NOW },
-    sessions: { open: 0 },
-    store: {
-      state: 'OK',
-      reason: '',
-      whole: true,
-      queuedWrites: 0,
-      queuedBytes: 0,
-      oldestWriteMs: 0,
-      commits: 1,
-      lastCommitMs: 1,
-    },
+    ...QUIET_STATUS,
     uptimeMs: 60_000,
     generation: `run-${node}`,
     now: NOW,
-    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
     leaderContactMs: 10,
     applyLag: { entries: 10, ms: 40 },
-    control: false,
     ...more,
   };
 }

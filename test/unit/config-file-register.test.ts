@@ -35,6 +35,7 @@ import { Decoders } from '../../extension/aggregator/decode/decoders.ts';
 import type { OtherDocuments } from '../../extension/aggregator/documents/register.ts';
 import type { ClusterView, NodeView } from '../../shared/cluster-view.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 const TEXT = `{
   "clusters": [
@@ -75,24 +76,12 @@ function status(term: number): NodeStatus {
     members: [],
     progress: [],
     app: { state: 'CONNECTED', name: 'kv', epoch: 1, reason: '', since: 0 },
-    sessions: { open: 0 },
-    store: {
-      state: 'OK',
-      reason: '',
-      whole: true,
-      queuedWrites: 0,
-      queuedBytes: 0,
-      oldestWriteMs: 0,
-      commits: 0,
-      lastCommitMs: 0,
-    },
+    ...QUIET_STATUS,
     uptimeMs: 1,
     generation: 'g',
     now: 0,
-    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
     leaderContactMs: 10,
     applyLag: NONE,
-    control: false,
   };
 }
 

@@ -1,7 +1,9 @@
 /** Clusters, nodes and events for tests of the editor's side, each complete, with what a test wants different. */
+
 import type { ClusterView, NodeView } from '../../shared/cluster-view.ts';
 import type { NodeEvent } from '../../shared/events.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 export function status(node: string, given: Partial<NodeStatus> = {}): NodeStatus {
   return {
@@ -26,24 +28,12 @@ export function status(node: string, given: Partial<NodeStatus> = {}): NodeStatu
     members: [],
     progress: [],
     app: { state: 'CONNECTED', name: 'kv', epoch: 1, reason: '', since: 0 },
-    sessions: { open: 0 },
-    store: {
-      state: 'OK',
-      reason: '',
-      whole: true,
-      queuedWrites: 0,
-      queuedBytes: 0,
-      oldestWriteMs: 0,
-      commits: 1,
-      lastCommitMs: 1,
-    },
+    ...QUIET_STATUS,
     uptimeMs: 60_000,
     generation: 'g1',
     now: 0,
-    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
     leaderContactMs: 10,
     applyLag: { entries: 0, ms: 0 },
-    control: false,
     ...given,
   };
 }

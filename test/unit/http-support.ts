@@ -1,10 +1,12 @@
 /** A sidecar's HTTP surface with a scripted node behind it, and a client that sends exactly the bytes it is told. */
+
 import { connect } from 'node:net';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import type { HttpLog } from '../../sidecar/http/answers.ts';
 import type { EventFeed, HttpHost } from '../../sidecar/http/host.ts';
 import { type HttpOptions, type HttpServer, startHttp } from '../../sidecar/http/server.ts';
 import { mintTokens, tokenCheck } from '../../sidecar/http/tokens.ts';
+import { QUIET_STATUS } from '../support/quiet.ts';
 
 export const TOKENS = mintTokens();
 
@@ -65,24 +67,12 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
     members: [],
     progress: [],
     app: { state: 'CONNECTED', name: 'kv', epoch: 1, reason: '', since: 0 },
-    sessions: { open: 0 },
-    store: {
-      state: 'OK',
-      reason: '',
-      whole: true,
-      queuedWrites: 0,
-      queuedBytes: 0,
-      oldestWriteMs: 0,
-      commits: 0,
-      lastCommitMs: 0,
-    },
+    ...QUIET_STATUS,
     uptimeMs: 1,
     generation: 'f00d',
     now: 1_700_000_000_000,
-    timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
     leaderContactMs: null,
     applyLag: { entries: 0, ms: 0 },
-    control: false,
   };
   return {
     status: () => status,

@@ -1,34 +1,16 @@
 /** The driver over a real core, with the store's twin and a transport that only remembers. */
+
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type Entry, ZERO_HASH } from '../../shared/entry.ts';
-import { LIMITS } from '../../shared/limits.ts';
 import type { Append, PeerMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import { RaftDriver } from '../../sidecar/node/driver.ts';
 import type { Transport } from '../../sidecar/peers/contract.ts';
-import type { RaftConfig } from '../../sidecar/raft/types.ts';
 import type { StoredState } from '../../sidecar/store/contract.ts';
 import { MemoryDisk, MemoryStore } from '../../sidecar/store/memory-store.ts';
+import { RAFT_CONFIG } from '../support/quiet.ts';
 import { batch } from './store-support.ts';
-
-const CONFIG: RaftConfig = {
-  id: 'n1',
-  group: '',
-  membership: { voters: ['n1', 'n2', 'n3'], outgoing: [], learners: [] },
-  electionMinMs: 150,
-  electionMaxMs: 300,
-  heartbeatMs: 50,
-  preVote: true,
-  checkQuorum: true,
-  appendBytes: LIMITS.appendBytes,
-  appendEntries: LIMITS.appendEntries,
-  inflightAppends: LIMITS.inflightAppends,
-  inflightBytes: LIMITS.inflightBytes,
-  uncommittedBytes: LIMITS.uncommittedBytes,
-  tailBytes: LIMITS.tailBytes,
-  random: () => 0.5,
-};
 
 class Wire implements Transport {
   readonly sent: PeerMessage[] = [];
@@ -83,7 +65,7 @@ async function node(entries: Entry[], kept: number): Promise<Setup> {
   const wire = new Wire();
   const broken: Error[] = [];
   const committed: number[] = [];
-  const driver = new RaftDriver(CONFIG, stored, {
+  const driver = new RaftDriver(RAFT_CONFIG, stored, {
     store,
     transport: wire,
     listener: {
@@ -141,7 +123,7 @@ describe('the driver of a node', () => {
     const store = new MemoryStore({ disk, autoComplete: false });
     const stored = await store.open();
     const wire = new Wire();
-    const driver = new RaftDriver(CONFIG, stored, {
+    const driver = new RaftDriver(RAFT_CONFIG, stored, {
       store,
       transport: wire,
       listener: {

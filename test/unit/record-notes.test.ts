@@ -1,11 +1,12 @@
 /** What the core says for the record, and that it says nothing of the kind on the way of ordinary appends. */
+
 import assert from 'node:assert/strict';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
-import { LIMITS } from '../../shared/limits.ts';
 import type { Append, RaftMessage, VoteReply, VoteRequest } from '../../shared/messages.ts';
 import { TermRuns } from '../../shared/term-runs.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input, NoteEffect } from '../../sidecar/raft/types.ts';
+import { RAFT_CONFIG } from '../support/quiet.ts';
 
 type Vote = Extract<NoteEffect, { about: 'VOTE_GIVEN' | 'VOTE_RECEIVED' }>;
 
@@ -20,25 +21,8 @@ class Core {
     const runs = new TermRuns();
     const tail = terms.map((of, i) => entry(i + 1, of));
     for (const { index, term: of } of tail) runs.append(of, index, index);
-    const config = {
-      id: 'n1',
-      group: '',
-      membership: { voters: ['n1', 'n2', 'n3'], outgoing: [], learners: [] },
-      electionMinMs: 150,
-      electionMaxMs: 300,
-      heartbeatMs: 50,
-      preVote: true,
-      checkQuorum: true,
-      appendBytes: LIMITS.appendBytes,
-      appendEntries: LIMITS.appendEntries,
-      inflightAppends: LIMITS.inflightAppends,
-      inflightBytes: LIMITS.inflightBytes,
-      uncommittedBytes: LIMITS.uncommittedBytes,
-      tailBytes: LIMITS.tailBytes,
-      random: () => 0,
-    };
     const start = { hardState: { term, vote: '' }, runs: runs.list(), tail, mustReach: undefined };
-    this.raft = new Raft(config, start, { now: 0, wall: 0 });
+    this.raft = new Raft({ ...RAFT_CONFIG, random: () => 0 }, start, { now: 0, wall: 0 });
   }
 
   /** The notes of this step and of what the disk sets free. */

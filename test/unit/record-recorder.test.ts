@@ -1,4 +1,5 @@
 /** What the recorder writes down, how often, and in which order; and the watches over the loop and the disk. */
+
 import assert from 'node:assert/strict';
 import { LIMITS } from '../../shared/limits.ts';
 import { type DiskNews, DiskWatch } from '../../sidecar/node/disk-watch.ts';
@@ -6,30 +7,14 @@ import { LoopWatch } from '../../sidecar/node/loop-watch.ts';
 import { Recorder } from '../../sidecar/node/recorder.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { NoteEffect, RoleEffect } from '../../sidecar/raft/types.ts';
+import { RAFT_CONFIG } from '../support/quiet.ts';
 
 const TURN_MS = 20;
 const NO_LINKS = () => [];
 
 function raft(): Raft {
-  const config = {
-    id: 'n1',
-    group: '',
-    membership: { voters: ['n1', 'n2', 'n3'], outgoing: [], learners: [] },
-    electionMinMs: 150,
-    electionMaxMs: 300,
-    heartbeatMs: 50,
-    preVote: true,
-    checkQuorum: true,
-    appendBytes: LIMITS.appendBytes,
-    appendEntries: LIMITS.appendEntries,
-    inflightAppends: LIMITS.inflightAppends,
-    inflightBytes: LIMITS.inflightBytes,
-    uncommittedBytes: LIMITS.uncommittedBytes,
-    tailBytes: LIMITS.tailBytes,
-    random: () => 0.5,
-  };
   const start = { hardState: { term: 4, vote: '' }, runs: [], tail: [], mustReach: undefined };
-  return new Raft(config, start, { now: 0, wall: 0 });
+  return new Raft(RAFT_CONFIG, start, { now: 0, wall: 0 });
 }
 
 function recorder(): Recorder {
