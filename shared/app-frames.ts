@@ -207,6 +207,8 @@ export interface ProposedFrame {
   readonly term: number;
   readonly result?: Uint8Array | undefined;
   readonly duplicate?: boolean | undefined;
+  /** A duplicate whose result this node no longer has. */
+  readonly resultLost?: boolean | undefined;
 }
 
 export interface ReadReadyFrame {

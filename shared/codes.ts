@@ -55,6 +55,13 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
+/** What is wrong with a proposal's session, sequence and ackBelow (0: not given); undefined when nothing is. */
+export function sessionProblem(session: number, sequence: number, ackBelow: number): string | undefined {
+  if ((session === 0) !== (sequence === 0)) return 'session and sequence come together or not at all';
+  if (ackBelow > sequence) return `ackBelow is ${ackBelow}, but the command's own sequence is ${sequence}`;
+  return undefined;
+}
+
 /** Builds a refusal with the definiteness that its code promises. */
 export function refusal(
   code: ErrorCode,

@@ -13,10 +13,12 @@ export const EntryKind = {
   COMMAND: 1,
   /** A membership (reserved; written from the membership issue on). */
   CONFIG: 2,
-  /** Session bookkeeping (reserved). */
+  /** A client's session begins (its id is the index of this entry), is kept alive, ends (`wire/session-entries.ts`). */
   SESSION_OPEN: 3,
   SESSION_KEEP: 4,
   SESSION_CLOSE: 5,
+  /** Sessions that were silent for longer than their time to live end, if they are still silent at this place of the log. */
+  SESSION_EXPIRE: 6,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
@@ -46,6 +48,8 @@ export interface Entry {
   readonly session: number;
   /** Sequence number within the session, 0 for none. */
   readonly sequence: number;
+  /** The client has the answers of every command of its session below this; absent or 0: it did not say. */
+  readonly ackBelow?: number;
   readonly command: Uint8Array;
   /**
    * The entry in its one encoded form (`wire/record.ts`), the same on disk, on the wire and under the

@@ -97,7 +97,34 @@ export const LIMITS = {
   /** Longest and default time a request may wait for its answer. Longer asks are clipped. */
   requestMs: 10_000,
   requestMsMax: 600_000,
-  /** How often a proposal that was surely lost is forwarded again. Then: LEADER_LOST. */
+  /** Open sessions of a cluster. Over it: opening one is refused with OVERLOADED; nobody else's is ended for it. */
+  sessions: 16_384,
+  /** How long a session lives without a sign of its client: default, least and most. Other asks are clipped. */
+  sessionTtlMs: 60_000,
+  sessionTtlMsMin: 1_000,
+  sessionTtlMsMax: 86_400_000,
+  /** Commands of one session whose place in the log is remembered, newest first. A retry of an older one is answered as a duplicate without its result. */
+  sessionPlaces: 1_024,
+  /** Results kept for retries: of one session, bytes of each, and bytes in all on one node (those of the session that was silent longest go first). A retry is then answered as a duplicate whose result is gone. */
+  sessionReplies: 1_024,
+  sessionReplyBytes: 64 * 1024,
+  sessionRepliesBytes: 64 * 1024 * 1024,
+  /** Verdicts on entries of sessions that this node remembers for the answer to its clients. An older one: TIMEOUT, indefinite. */
+  sessionVerdicts: 65_536,
+  /** How long the leader holds a command that came before its predecessor. Then: SEQUENCE_GAP, definite. */
+  sessionHoldMs: 1_000,
+  /** Commands that the leader holds so, and bytes of them. Over either: OVERLOADED, definite. */
+  sessionHeld: 8_192,
+  sessionHeldBytes: 32 * 1024 * 1024,
+  /** Sessions that one entry of the log may end. The rest goes into the next. */
+  sessionExpiries: 1_000,
+  /** How often the leader looks for sessions that were silent too long. */
+  sessionSweepMs: 500,
+  /** Sessions of one app connection that are told to it when they expire. Over it: the oldest one is not told. */
+  sessionsPerConnection: 1_024,
+  /** How often supposed leaders may send a proposal on to each other before this node waits to hear of a leader by itself. */
+  forwardHops: 4,
+  /** How often a proposal that was surely lost (or is in a session) is forwarded again. Then: OVERLOADED, or LEADER_LOST where an earlier try may have been taken. */
   reforwards: 16,
   /** Newest events kept for `/v1/events`. Then the oldest is forgotten; a reader sees the gap in the sequence. */
   eventsKept: 8_192,

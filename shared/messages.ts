@@ -5,7 +5,7 @@
  * MUST: be plain data. Raft messages carry the sender's term (paper, figure 2), so that a receiver can
  * refuse the past and step down before the future.
  */
-import type { ChainHash, Entry } from './entry.ts';
+import type { ChainHash, Entry, EntryKind } from './entry.ts';
 
 interface RaftHeader {
   readonly group: string;
@@ -127,6 +127,10 @@ export interface Command {
   /** 0 for none. */
   readonly session: number;
   readonly sequence: number;
+  /** COMMAND when absent; the other kinds that clients may cause are those of sessions. */
+  readonly kind?: EntryKind;
+  /** See `Entry.ackBelow`. */
+  readonly ackBelow?: number;
 }
 
 /** Commands taken by a node that does not lead, in the order they were taken. */
@@ -135,9 +139,15 @@ export interface ForwardPropose extends ForwardHeader {
   readonly commands: readonly Command[];
 }
 
-/** They are in the leader's log at `firstIndex`… in `term` (not yet committed), or were surely not taken. */
+/**
+ * Commands of one ForwardPropose are in the leader's log at `firstIndex`… in `term` (not yet committed), or were surely not
+ * taken. A batch may be answered in parts, each command once: a command of a session waits at the leader for the one before.
+ */
 export interface ForwardProposed extends ForwardHeader {
   readonly type: 'ForwardProposed';
+  /** The commands `offset`, `offset` + 1, … of the batch, `count` of them. */
+  readonly offset: number;
+  readonly count: number;
   /** 0 when refused. */
   readonly firstIndex: number;
   readonly term: number;

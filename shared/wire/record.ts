@@ -29,6 +29,7 @@ export function decodeRecord(record: Uint8Array): Entry {
   assertSafeIndex(raw.time, 'time');
   assertSafeIndex(raw.session, 'session');
   assertSafeIndex(raw.sequence, 'sequence');
+  if (raw.ackBelow !== undefined) assertSafeIndex(raw.ackBelow, 'ackBelow');
   if (raw.kind > highestKind) throw new RangeError(`entry kind ${raw.kind} is unknown`);
   return {
     index: raw.index,
@@ -37,6 +38,7 @@ export function decodeRecord(record: Uint8Array): Entry {
     time: raw.time,
     session: raw.session,
     sequence: raw.sequence,
+    ...(raw.ackBelow ? { ackBelow: raw.ackBelow } : {}),
     // protobufjs gives a plain array where the field is absent.
     command: raw.command.length === 0 ? new Uint8Array(0) : raw.command,
     record,

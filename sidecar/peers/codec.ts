@@ -9,10 +9,11 @@
  * each way, so nothing here is written by hand.
  */
 import protobuf from 'protobufjs';
-import { assertSafeIndex, type ChainHash, type Entry, HASH_BYTES } from '../../shared/entry.ts';
+import { assertSafeIndex, type ChainHash, type Entry, EntryKind, HASH_BYTES } from '../../shared/entry.ts';
 import type {
   Append,
   AppendReply,
+  Command,
   ForwardPropose,
   ForwardProposed,
   ForwardRead,
@@ -29,6 +30,14 @@ import type {
 import { decodeRecord, hashFromBytes, hashToBytes, recordOf } from '../../shared/wire/record.ts';
 import { peerSchema } from '../../shared/wire/schema.ts';
 import { FrameError, sealFrame } from './framing.ts';
+
+/** Kinds of entries that clients may cause. */
+const FORWARDABLE: ReadonlySet<EntryKind> = new Set([
+  EntryKind.COMMAND,
+  EntryKind.SESSION_OPEN,
+  EntryKind.SESSION_KEEP,
+  EntryKind.SESSION_CLOSE,
+]);
 
 const NO_BYTES = Buffer.alloc(0);
 const PeerFrame = peerSchema.lookupType('outrigger.peer.v1.PeerFrame');
@@ -295,12 +304,19 @@ function readSnapshotReply(head: Head, body: Body<SnapshotReply>): SnapshotReply
   return { type: 'SnapshotReply', ...head, lastIndex, offset, installed: body.installed };
 }
 
-function readForwardPropose({ group, from, to }: Head, body: Body<ForwardPropose>): ForwardPropose {
-  const commands = body.commands.map(({ command, session, sequence }) => ({
+function readCommand({ command, session, sequence, kind, ackBelow }: Command): Command {
+  if (kind && !FORWARDABLE.has(kind)) throw new RangeError(`kind ${kind} may not be forwarded`);
+  return {
     command: bytesOf(command),
     session: safe(session, 'session'),
     sequence: safe(sequence, 'sequence'),
-  }));
+    ...(kind ? { kind } : {}),
+    ...(ackBelow ? { ackBelow: safe(ackBelow, 'ackBelow') } : {}),
+  };
+}
+
+function readForwardPropose({ group, from, to }: Head, body: Body<ForwardPropose>): ForwardPropose {
+  const commands = body.commands.map(readCommand);
   return { type: 'ForwardPropose', group, from, to, id: safe(body.id, 'id'), commands };
 }
 
@@ -308,8 +324,8 @@ function readForwardProposed({ group, from, to }: Head, body: Body<ForwardPropos
   const id = safe(body.id, 'id');
   const firstIndex = safe(body.firstIndex, 'firstIndex');
   const term = safe(body.term, 'term');
-  const { refused, leader } = body;
-  return { type: 'ForwardProposed', group, from, to, id, firstIndex, term, refused, leader };
+  const { offset, count, refused, leader } = body;
+  return { type: 'ForwardProposed', group, from, to, id, offset, count, firstIndex, term, refused, leader };
 }
 
 function readForwardRead({ group, from, to }: Head, body: Body<ForwardRead>): ForwardRead {

@@ -59,6 +59,7 @@ function appendAsLeader(s: RaftState, proposed: readonly ProposedEntry[]): void 
     session: p.session,
     sequence: p.sequence,
     command: p.command,
+    ...(p.ackBelow ? { ackBelow: p.ackBelow } : undefined),
   }));
   for (const entry of entries) s.uncommittedBytes += entryBytes(entry);
   s.appendEntries(entries);

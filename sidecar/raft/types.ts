@@ -67,6 +67,7 @@ export interface ProposedEntry {
   readonly command: Uint8Array;
   readonly session: number;
   readonly sequence: number;
+  readonly ackBelow?: number | undefined;
 }
 
 export type Input =
