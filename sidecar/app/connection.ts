@@ -11,6 +11,7 @@ import type { BadFrame } from '../../shared/wire/app-codec.ts';
 import type { AppContext } from './context.ts';
 import { Delivery, type Refused } from './delivery.ts';
 import { positionOf, refuseHello, welcome, windowOf } from './greeting.ts';
+import type { AppPosition } from './host.ts';
 import { Link } from './link.ts';
 import { Requests } from './requests.ts';
 
@@ -69,6 +70,13 @@ export class Connection {
   /** Sends a frame that concerns everybody; nothing before the welcome. */
   broadcast(frame: SidecarFrame): void {
     if (this.#phase === 'OPEN') this.#link.send(frame);
+  }
+
+  /** Tells of those sessions that were opened, kept or used here. */
+  sessionsExpired(sessions: readonly number[]): void {
+    for (const session of sessions) {
+      if (this.#requests.forgetSession(session)) this.#link.send({ type: 'sessionExpired', session });
+    }
   }
 
   /** Goodbye as soon as the open requests are answered, at the latest after the linger time. */
@@ -145,7 +153,7 @@ export class Connection {
       case 'openSession':
       case 'keepSession':
       case 'closeSession':
-        return this.#refuse(refusal('UNSUPPORTED', 'this sidecar has no sessions yet'), frame.id);
+        return this.#requests.session(frame);
       case 'snapshotBegin':
       case 'snapshotChunk':
       case 'snapshotEnd':
@@ -202,7 +210,7 @@ export class Connection {
         if (this.#phase !== 'GREETING') return;
         if ('code' in plan) this.#turnAway(plan);
         else if (slot.overtaken(ticket)) this.#leave('SUPERSEDED');
-        else this.#letIn(hello, machine, plan.replayFrom, ticket);
+        else this.#letIn(position, machine, plan.replayFrom, ticket);
       },
       (error: unknown) => {
         const cause = error instanceof Error ? error : new Error(String(error));
@@ -212,9 +220,9 @@ export class Connection {
     );
   }
 
-  #letIn(hello: HelloFrame, machine: StateMachineHello, replayFrom: number, ticket: number): void {
+  #letIn(position: AppPosition, machine: StateMachineHello, replayFrom: number, ticket: number): void {
     const { host, limits, slot, flushSoon, fault } = this.#context;
-    const epoch = host.attached(positionOf(hello, machine));
+    const epoch = host.attached(position);
     const link = this.#link;
     const sink = {
       send: (frame: SidecarFrame, bytes: number) => link.send(frame, bytes),

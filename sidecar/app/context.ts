@@ -30,6 +30,7 @@ export type AppLimits = {
     | 'requestMsMax'
     | 'requestsPerConnection'
     | 'resultBytes'
+    | 'sessionsPerConnection'
     | 'windowBytes'
     | 'windowBytesMax'
     | 'windowEntries'

@@ -180,7 +180,9 @@ export class Delivery {
     }
     this.#failed = false;
     this.#course += 1;
-    this.#delivered = from - 1;
+    // What lies between `from` and what is applied is no command that takes effect.
+    this.#delivered = this.#applied;
+    this.#host.resumed(this.epoch);
     this.#inFlight.clear();
     this.#next = undefined;
     this.#mayHaveMore = true;
@@ -259,7 +261,8 @@ export class Delivery {
       );
     }
     this.#mayHaveMore = true;
-    this.#next = { stretch, bytes: weigh(stretch.entries) };
+    const entries = this.#host.decide(this.epoch, stretch);
+    this.#next = { stretch: { ...stretch, entries }, bytes: weigh(entries) };
   }
 
   #deliver(stretch: LogStretch, bytes: number): void {

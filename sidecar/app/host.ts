@@ -24,6 +24,8 @@ export interface ProposeRequest {
   readonly command: Uint8Array;
   readonly session: number;
   readonly sequence: number;
+  /** The client has the answers of every command of its session below this; 0: it did not say. */
+  readonly ackBelow: number;
   readonly expectedTerm: number | undefined;
   readonly wait: 'APPLIED' | 'COMMITTED';
   readonly timeoutMs: number;
@@ -34,7 +36,22 @@ export interface ProposeResult {
   readonly term: number;
   /** The local app's result; absent with COMMITTED or when the app gave none. */
   readonly result?: Uint8Array;
+  /** An earlier try of the same command took effect, at `index`. */
   readonly duplicate?: boolean;
+  /** A duplicate whose result this node no longer has. */
+  readonly resultLost?: boolean;
+}
+
+/** What can be done with a session besides proposing in it. */
+export type SessionRequest = { readonly timeoutMs: number } & (
+  | { readonly act: 'OPEN'; readonly ttlMs: number | undefined }
+  | { readonly act: 'KEEP' | 'CLOSE'; readonly session: number }
+);
+
+export interface SessionResult {
+  readonly session: number;
+  /** OPEN: the time to live it got, ms. */
+  readonly ttlMs?: number;
 }
 
 export interface ReadRequest {
@@ -43,7 +60,7 @@ export interface ReadRequest {
   readonly timeoutMs: number;
 }
 
-/** A stretch of committed log for the app: every COMMAND entry up to `through`, and the chain hash there. */
+/** A stretch of committed log, and the chain hash at its end. Not all of it may be for the app: see `decide`. */
 export interface Delivery {
   readonly through: number;
   readonly hash: ChainHash;
@@ -70,6 +87,8 @@ export interface AppHost {
   facts(): NodeFacts;
   /** Starts a proposal. `done` gets the outcome exactly once. */
   propose(request: ProposeRequest, done: (outcome: ProposeResult | Refusal) => void): void;
+  /** Opens, keeps or closes a session. `done` gets the outcome exactly once. */
+  session(request: SessionRequest, done: (outcome: SessionResult | Refusal) => void): void;
   /** `done` gets the index the local app has applied at least, or a refusal, exactly once. */
   read(request: ReadRequest, done: (outcome: { readonly index: number } | Refusal) => void): void;
   /** Where a state machine at this position continues, or why it may not (APP_AHEAD, APP_DIVERGED, UNSUPPORTED). */
@@ -83,7 +102,14 @@ export interface AppHost {
     maxEntries: number,
     maxBytes: number,
   ): Delivery | undefined | Promise<Delivery | undefined>;
-  /** A state machine took over (new epoch). Returns the epoch. */
+  /**
+   * What of a stretch the state machine of `epoch` gets: commands, and of those in sessions the ones that take effect now.
+   * Called once for each stretch, in order, before any of it is delivered.
+   */
+  decide(epoch: number, stretch: Delivery): readonly Entry[];
+  /** The state machine of `epoch` goes on after what it has applied: what was decided since is decided again. */
+  resumed(epoch: number): void;
+  /** A state machine took over (new epoch), at the position object that was planned for. Returns the epoch. */
   attached(position: AppPosition): number;
   /** Everything through this index was handed to the state machine of `epoch`. */
   delivered(epoch: number, through: number): void;

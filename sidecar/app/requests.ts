@@ -4,10 +4,19 @@
  * MUST: answer every request exactly once while the connection lives, and none afterwards.
  * MUST NOT: keep time; the node behind the socket does.
  */
-import type { ProposeFrame, ReadFrame, SidecarFrame } from '../../shared/app-frames.ts';
-import { type Refusal, refusal } from '../../shared/codes.ts';
+import type {
+  CloseSessionFrame,
+  KeepSessionFrame,
+  OpenSessionFrame,
+  ProposeFrame,
+  ReadFrame,
+  SidecarFrame,
+} from '../../shared/app-frames.ts';
+import { type Refusal, refusal, sessionProblem } from '../../shared/codes.ts';
 import type { AppLimits } from './context.ts';
-import type { AppHost, ProposeResult } from './host.ts';
+import type { AppHost, ProposeResult, SessionRequest } from './host.ts';
+
+type SessionFrame = OpenSessionFrame | KeepSessionFrame | CloseSessionFrame;
 
 export class Requests {
   readonly #host: AppHost;
@@ -15,6 +24,8 @@ export class Requests {
   readonly #send: (frame: SidecarFrame, bytes?: number) => void;
   readonly #idle: () => void;
   readonly #open = new Set<number>();
+  /** Sessions opened, kept or used here, the one used last at the end. */
+  readonly #sessions = new Set<number>();
 
   /** `idle` is called whenever the last open request was answered. */
   constructor(
@@ -52,11 +63,15 @@ export class Requests {
         id,
       );
     }
+    const problem = sessionProblem(frame.session ?? 0, frame.sequence ?? 0, frame.ackBelow ?? 0);
+    if (problem !== undefined) return this.refuse(refusal('BAD_REQUEST', problem), id);
     if (!this.#admit(id)) return;
+    if (frame.session) this.#usesSession(frame.session);
     const request = {
       command,
       session: frame.session ?? 0,
       sequence: frame.sequence ?? 0,
+      ackBelow: frame.ackBelow ?? 0,
       expectedTerm: frame.expectedTerm,
       wait: frame.wait ?? 'APPLIED',
       timeoutMs: this.#timeout(frame.timeoutMs),
@@ -84,10 +99,47 @@ export class Requests {
     if (!this.#open.delete(id)) return;
     if ('code' in outcome) this.refuse(outcome, id);
     else {
-      const { index, term, result, duplicate } = outcome;
-      this.#send({ type: 'proposed', id, index, term, result, duplicate }, result?.length);
+      const { index, term, result, duplicate, resultLost } = outcome;
+      this.#send({ type: 'proposed', id, index, term, result, duplicate, resultLost }, result?.length);
     }
     if (this.#open.size === 0) this.#idle();
+  }
+
+  session(frame: SessionFrame): void {
+    const { id } = frame;
+    if (frame.type !== 'openSession' && frame.session === 0)
+      return this.refuse(refusal('BAD_REQUEST', `${frame.type}.session is missing`), id);
+    if (!this.#admit(id)) return;
+    this.#host.session(requestOf(frame, this.#limits.requestMs), (outcome) => {
+      if (!this.#open.delete(id)) return;
+      if ('code' in outcome) this.refuse(outcome, id);
+      else this.#sessionDone(frame, outcome.session);
+      if (this.#open.size === 0) this.#idle();
+    });
+  }
+
+  #sessionDone(frame: SessionFrame, session: number): void {
+    const { id } = frame;
+    if (frame.type === 'closeSession') {
+      this.forgetSession(session);
+      return this.#send({ type: 'sessionClosed', id });
+    }
+    this.#usesSession(session);
+    if (frame.type === 'openSession') this.#send({ type: 'sessionOpened', id, session });
+    else this.#send({ type: 'sessionKept', id });
+  }
+
+  #usesSession(session: number): void {
+    this.#sessions.delete(session);
+    this.#sessions.add(session);
+    if (this.#sessions.size <= this.#limits.sessionsPerConnection) return;
+    const [oldest] = this.#sessions;
+    if (oldest !== undefined) this.#sessions.delete(oldest);
+  }
+
+  /** True when the session was used here. */
+  forgetSession(session: number): boolean {
+    return this.#sessions.delete(session);
   }
 
   /** Opens `id`, or answers why not. */
@@ -110,4 +162,9 @@ export class Requests {
     if (asked === undefined) return this.#limits.requestMs;
     return Math.max(1, Math.min(asked, this.#limits.requestMsMax));
   }
+}
+
+function requestOf(frame: SessionFrame, timeoutMs: number): SessionRequest {
+  if (frame.type === 'openSession') return { act: 'OPEN', ttlMs: frame.ttlMs, timeoutMs };
+  return { act: frame.type === 'keepSession' ? 'KEEP' : 'CLOSE', session: frame.session, timeoutMs };
 }

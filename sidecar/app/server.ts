@@ -129,6 +129,11 @@ export class AppServer implements StateMachineSlot {
     this.#broadcast({ type: 'pressure', level });
   }
 
+  /** Tells the connections that used them. */
+  sessionsExpired(sessions: readonly number[]): void {
+    for (const connection of this.#connections.values()) connection.sessionsExpired(sessions);
+  }
+
   stats(): AppServerStats {
     let openRequests = 0;
     let outputBytes = 0;

@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
 import { type EventStreams, startAfter } from './event-stream.ts';
-import type { HttpHost } from './host.ts';
+import type { HttpHost, HttpSessionRequest } from './host.ts';
 import {
   check,
   eventsQuery,
@@ -16,6 +16,8 @@ import {
   memberId,
   noQuery,
   readBody,
+  sessionBody,
+  sessionId,
   sessionOf,
   timeoutOf,
   transferBody,
@@ -102,12 +104,10 @@ export const members: Handler = (request, response, host) => {
 /** The body is the command, as it is; the answer's body is the app's result (empty when the app gave none). */
 export const propose: Handler = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
-  const { session, sequence } = sessionOf(request.headers);
   const body: unknown = request.body;
   const outcome = await host.propose({
     command: body instanceof Uint8Array ? body : NOTHING,
-    session,
-    sequence,
+    ...sessionOf(request.headers),
     timeoutMs: timeoutOf(request.headers),
   });
   if (isRefusal(outcome)) {
@@ -116,8 +116,36 @@ export const propose: Handler = async (request, response, host) => {
   }
   response.setHeader('Outrigger-Index', outcome.index);
   response.setHeader('Outrigger-Term', outcome.term);
+  if (outcome.duplicate) response.setHeader('Outrigger-Duplicate', 'true');
+  if (outcome.resultLost) response.setHeader('Outrigger-Result-Lost', 'true');
   sendBytes(response, 200, 'application/octet-stream', outcome.result ?? NOTHING);
 };
+
+export const openSession: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { ttlMs } = check(sessionBody, request.body, 'the body');
+  await answerSession(response, host, { act: 'OPEN', ttlMs, timeoutMs: timeoutOf(request.headers) });
+};
+
+export const keepSession: Handler = async (request, response, host) => {
+  await answerSession(response, host, { act: 'KEEP', ...sessionNamed(request) });
+};
+
+export const closeSession: Handler = async (request, response, host) => {
+  await answerSession(response, host, { act: 'CLOSE', ...sessionNamed(request) });
+};
+
+function sessionNamed(request: Request): { session: number; timeoutMs: number } {
+  check(noQuery, request.query, 'the query');
+  const { id: session } = check(sessionId, request.params, 'the path');
+  return { session, timeoutMs: timeoutOf(request.headers) };
+}
+
+async function answerSession(response: Response, host: HttpHost, request: HttpSessionRequest): Promise<void> {
+  const outcome = await host.session(request);
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+}
 
 export const read: Handler = async (request, response, host) => {
   check(noQuery, request.query, 'the query');

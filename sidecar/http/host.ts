@@ -17,8 +17,24 @@ export interface HttpProposal {
   readonly command: Uint8Array;
   readonly session: number;
   readonly sequence: number;
+  readonly ackBelow: number;
   readonly timeoutMs: number;
 }
+
+export interface HttpProposed {
+  readonly index: number;
+  readonly term: number;
+  readonly result?: Uint8Array;
+  /** An earlier try took effect, at `index`. */
+  readonly duplicate?: boolean;
+  /** A duplicate whose result this node no longer has. */
+  readonly resultLost?: boolean;
+}
+
+export type HttpSessionRequest = { readonly timeoutMs: number } & (
+  | { readonly act: 'OPEN'; readonly ttlMs: number | undefined }
+  | { readonly act: 'KEEP' | 'CLOSE'; readonly session: number }
+);
 
 /** The newest events of this process, numbered 1, 2, 3, … without a gap. */
 export interface EventFeed {
@@ -45,7 +61,8 @@ export interface HttpHost {
   events(): EventFeed;
   /** Answers from what this node knows of itself. */
   explain(question: Question): Promise<Explanation>;
-  propose(request: HttpProposal): Promise<{ index: number; term: number; result?: Uint8Array } | Refusal>;
+  propose(request: HttpProposal): Promise<HttpProposed | Refusal>;
+  session(request: HttpSessionRequest): Promise<{ session: number; ttlMs?: number } | Refusal>;
   read(request: {
     consistency: 'LINEARIZABLE' | 'LEASE' | 'AT_LEAST' | 'STALE';
     index: number | undefined;

@@ -6,7 +6,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import * as z from 'zod';
-import { refusal } from '../../shared/codes.ts';
+import { refusal, sessionProblem } from '../../shared/codes.ts';
 import { nameSchema } from '../../shared/endpoint-files.ts';
 import { type About, QUESTIONS } from '../../shared/explain/types.ts';
 import { LIMITS } from '../../shared/limits.ts';
@@ -79,6 +79,12 @@ export const readBody = z
     message: 'AT_LEAST needs it',
   });
 
+export const sessionBody = z
+  .strictObject({ ttlMs: z.int('give whole milliseconds').positive('give at least 1').optional() })
+  .default({});
+
+export const sessionId = z.object({ id: digits });
+
 export const transferBody = z.strictObject({ to: nameSchema.optional() });
 
 /** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */
@@ -95,14 +101,21 @@ export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
   throw badRequest(`${place} is refused: ${issue?.message ?? 'it is not valid'}`);
 }
 
-/** Session and sequence of a proposal: both, or neither (0, 0). */
-export function sessionOf(headers: IncomingHttpHeaders): { session: number; sequence: number } {
-  const session = wholeHeader(headers, 'Outrigger-Session', 1);
-  const sequence = wholeHeader(headers, 'Outrigger-Sequence', 1);
-  if ((session === undefined) !== (sequence === undefined)) {
+/** Session, sequence and ackBelow of a proposal; 0 where not given. */
+export function sessionOf(headers: IncomingHttpHeaders): {
+  session: number;
+  sequence: number;
+  ackBelow: number;
+} {
+  const session = wholeHeader(headers, 'Outrigger-Session', 1) ?? 0;
+  const sequence = wholeHeader(headers, 'Outrigger-Sequence', 1) ?? 0;
+  const ackBelow = wholeHeader(headers, 'Outrigger-Ack-Below', 0) ?? 0;
+  if ((session === 0) !== (sequence === 0)) {
     throw badRequest('Outrigger-Session and Outrigger-Sequence come together or not at all');
   }
-  return { session: session ?? 0, sequence: sequence ?? 0 };
+  const problem = sessionProblem(session, sequence, ackBelow);
+  if (problem !== undefined) throw badRequest(problem);
+  return { session, sequence, ackBelow };
 }
 
 /** How long the caller waits, in milliseconds; longer asks are clipped. */

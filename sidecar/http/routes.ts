@@ -37,6 +37,21 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/explain', scope: 'view', body: 'none', handler: handlers.explain },
 
   { method: 'POST', path: '/v1/propose', scope: 'write', body: 'bytes', handler: handlers.propose },
+  { method: 'POST', path: '/v1/sessions', scope: 'write', body: 'json', handler: handlers.openSession },
+  {
+    method: 'POST',
+    path: '/v1/sessions/:id/keep',
+    scope: 'write',
+    body: 'none',
+    handler: handlers.keepSession,
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/sessions/:id',
+    scope: 'write',
+    body: 'none',
+    handler: handlers.closeSession,
+  },
   { method: 'POST', path: '/v1/read', scope: 'write', body: 'json', handler: handlers.read },
 
   { method: 'POST', path: '/v1/leader/transfer', scope: 'admin', body: 'json', handler: handlers.transfer },

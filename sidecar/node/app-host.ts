@@ -3,6 +3,7 @@
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { encodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import type {
   AppHost,
   AppliedResult,
@@ -13,9 +14,21 @@ import type {
   ProposeRequest,
   ProposeResult,
   ReadRequest,
+  SessionRequest,
+  SessionResult,
 } from '../app/host.ts';
+import { clippedTtl, type SessionTable } from '../machine/session-table.ts';
+import { type TicketRequest, ticketOf } from '../routing/port.ts';
 import type { ReadTicket } from '../routing/reads.ts';
 import type { Node } from './node.ts';
+import { tableAt } from './sessions.ts';
+
+const NOTHING = new Uint8Array(0);
+const SESSION_KINDS = {
+  OPEN: EntryKind.SESSION_OPEN,
+  KEEP: EntryKind.SESSION_KEEP,
+  CLOSE: EntryKind.SESSION_CLOSE,
+} as const;
 
 /**
  * An app may be a moment ahead of a sidecar that was killed before its own disk had what a quorum had committed: wait
@@ -25,6 +38,8 @@ const CATCH_UP_MS = 3_000;
 
 export class NodeAppHost implements AppHost {
   readonly #node: Node;
+  /** The sessions at each position that was planned for. */
+  readonly #tables = new WeakMap<AppPosition, SessionTable>();
 
   constructor(node: Node) {
     this.#node = node;
@@ -45,24 +60,40 @@ export class NodeAppHost implements AppHost {
   }
 
   propose(request: ProposeRequest, done: (outcome: ProposeResult | Refusal) => void): void {
-    const refused = this.#node.refusalNow(request.wait) ?? sessionsComeLater(request);
+    const { command, session, sequence, ackBelow, expectedTerm, wait, timeoutMs } = request;
+    // Whether a command of a session takes effect is decided where the log is delivered.
+    const needsApp = wait === 'APPLIED' || session !== 0;
+    const deadline = performance.now() + timeoutMs;
+    this.#take({ command, session, sequence, ackBelow, expectedTerm, wait, deadline, done }, needsApp);
+  }
+
+  session(request: SessionRequest, done: (outcome: SessionResult | Refusal) => void): void {
+    const session = request.act === 'OPEN' ? 0 : request.session;
+    const ticket: TicketRequest = {
+      kind: SESSION_KINDS[request.act],
+      command: request.act === 'OPEN' ? encodeSessionOpen(clippedTtl(request.ttlMs ?? 0)) : NOTHING,
+      session,
+      sequence: 0,
+      expectedTerm: undefined,
+      wait: 'APPLIED',
+      deadline: performance.now() + request.timeoutMs,
+      done: (outcome) => {
+        if ('code' in outcome) done(outcome);
+        else if (request.act !== 'OPEN') done({ session });
+        else done({ session: outcome.index, ttlMs: clippedTtl(request.ttlMs ?? 0) });
+      },
+    };
+    this.#take(ticket, true);
+  }
+
+  #take(request: TicketRequest, needsApp: boolean): void {
+    const refused = this.#node.refusalNow(needsApp);
     if (refused !== undefined) {
       this.#node.proposals.outcomes.count(refused.code);
-      done(refused);
+      request.done(refused);
       return;
     }
-    this.#node.proposals.take({
-      command: request.command,
-      session: request.session,
-      sequence: request.sequence,
-      expectedTerm: request.expectedTerm,
-      wait: request.wait,
-      deadline: performance.now() + request.timeoutMs,
-      done,
-      index: 0,
-      term: 0,
-      lost: 0,
-    });
+    this.#node.proposals.take(ticketOf(request));
     this.#node.wake();
   }
 
@@ -114,6 +145,8 @@ export class NodeAppHost implements AppHost {
         `at index ${appliedIndex} the app's hash is not the log's: its state is of another log`,
       );
     }
+    const read = this.#node.entries.bind(this.#node);
+    this.#tables.set(position, await tableAt(this.#node.sessions.machine, appliedIndex, read));
     return { replayFrom: appliedIndex + 1 };
   }
 
@@ -128,8 +161,19 @@ export class NodeAppHost implements AppHost {
     return Array.isArray(entries) ? delivery(entries) : entries.then(delivery);
   }
 
+  decide(epoch: number, stretch: Delivery): readonly Entry[] {
+    if (epoch !== this.#node.app.epoch) return [];
+    return this.#node.decide(stretch.entries, stretch.through);
+  }
+
+  resumed(epoch: number): void {
+    if (epoch === this.#node.app.epoch) this.#node.sessions.machine.rewind();
+  }
+
   attached(position: AppPosition): number {
-    return this.#node.attach(position);
+    const table = this.#tables.get(position);
+    if (table === undefined) throw new Error('a state machine is let in without a plan');
+    return this.#node.attach(position, table);
   }
 
   delivered(epoch: number, through: number): void {
@@ -145,17 +189,9 @@ export class NodeAppHost implements AppHost {
   }
 }
 
-function sessionsComeLater(request: ProposeRequest): Refusal | undefined {
-  if (request.session === 0 && request.sequence === 0) return undefined;
-  return refusal('UNSUPPORTED', 'sessions are not available yet; propose without session and sequence');
-}
-
 function delivery(entries: readonly Entry[]): Delivery | undefined {
   const last = entries.at(-1);
   if (last === undefined) return undefined;
   if (last.hash === undefined) throw new Error(`entry ${last.index} is delivered before it is sealed`);
-  const commands = entries.every((e) => e.kind === EntryKind.COMMAND)
-    ? entries
-    : entries.filter((e) => e.kind === EntryKind.COMMAND);
-  return { through: last.index, hash: last.hash, entries: commands };
+  return { through: last.index, hash: last.hash, entries };
 }

@@ -148,10 +148,11 @@ export class RaftDriver {
     if (this.#stopped || this.#blocked || this.#busy) return { refused: 'NOT_LEADER' };
     if (this.#diskIsBehind()) return { refused: 'OVERLOADED' };
     const entries = commands.map((c) => ({
-      kind: EntryKind.COMMAND,
+      kind: c.kind ?? EntryKind.COMMAND,
       command: c.command,
       session: c.session,
       sequence: c.sequence,
+      ackBelow: c.ackBelow,
     }));
     const effects = this.#run({ type: 'propose', ref: 0, entries });
     for (const effect of effects) {

@@ -16,8 +16,8 @@ import type {
   TermsView,
 } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { ProposeResult } from '../app/host.ts';
-import type { EventFeed, HttpHost, HttpProposal } from '../http/host.ts';
+import type { ProposeResult, SessionResult } from '../app/host.ts';
+import type { EventFeed, HttpHost, HttpProposal, HttpSessionRequest } from '../http/host.ts';
 import type { PeerAddress } from '../peers/contract.ts';
 import type { NodeAppHost } from './app-host.ts';
 import { nodeStatus, type StatusParts } from './node-status.ts';
@@ -164,6 +164,10 @@ export class NodeHttpHost implements HttpHost {
     return new Promise((resolve) => {
       this.#parts.app.propose({ ...request, expectedTerm: undefined, wait: 'APPLIED' }, resolve);
     });
+  }
+
+  session(request: HttpSessionRequest): Promise<SessionResult | Refusal> {
+    return new Promise((resolve) => this.#parts.app.session(request, resolve));
   }
 
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {

@@ -50,7 +50,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     members,
     progress: raft.progress().map((p) => progressStatus(node, p)),
     app: { state: app.state, name: app.name, epoch: app.epoch, reason: app.reason, since: app.since },
-    sessions: { open: 0 },
+    sessions: { open: node.sessions.machine.table.size },
     store: storeStatus(node),
     uptimeMs: Date.now() - node.startedAt,
     generation: recorder.events.generation,

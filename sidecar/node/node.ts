@@ -13,18 +13,22 @@ import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
 import type { AppliedResult, AppPosition, AppState } from '../app/host.ts';
+import { answerOf } from '../machine/answer.ts';
+import type { SessionTable } from '../machine/session-table.ts';
 import type { Transport } from '../peers/contract.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
-import type { RoutingPort } from '../routing/port.ts';
+import type { ProposalOutcome, RoutingPort, Ticket } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
+import { hasSessions, type Part } from './intake.ts';
 import { ReadQuestions } from './read-questions.ts';
 import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
+import { NodeSessions } from './sessions.ts';
 import { Transfers } from './transfers.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
@@ -33,6 +37,8 @@ export interface NodeListener {
   roleChanged(role: Role, term: number, leader: string, cause: Cause): void;
   /** How hard clients may push now. */
   pressure(level: PressureLevel): void;
+  /** These sessions ended, since nothing was heard of their clients. */
+  sessionsExpired(sessions: readonly number[]): void;
   /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
   failed(exitCode: number, message: string): void;
 }
@@ -68,6 +74,9 @@ const EXPIRY_MS = 100;
 const SLOW_DOWN_AT = 0.5;
 const STOP_AT = 0.9;
 
+const NOT_TAKEN = { refused: 'NOT_LEADER' } as const;
+const NOWHERE = { firstIndex: 0, term: 0 } as const;
+
 export class Node implements RoutingPort {
   options: NodeOptions;
   readonly id: string;
@@ -79,6 +88,7 @@ export class Node implements RoutingPort {
   readonly app: LocalApp;
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
+  readonly sessions: NodeSessions;
   /** How reads taken here ended. */
   readonly readOutcomes = {
     LINEARIZABLE: new Tally(),
@@ -118,6 +128,10 @@ export class Node implements RoutingPort {
       lostReplyMs: LOST_REPLY_MS,
     });
     this.reads = new ReadRouter(this, { ...limits, askAgainMs: ASK_READ_AGAIN_MS });
+    this.sessions = new NodeSessions({
+      append: (commands) => this.driver.propose(commands),
+      answer: (to, id, part) => this.#answerForwarded(to, id, part),
+    });
     this.driver = this.#createDriver();
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
@@ -178,9 +192,11 @@ export class Node implements RoutingPort {
     switch (message.type) {
       case 'ForwardPropose':
         return this.#takeForwarded(message.from, message.id, message.commands);
-      case 'ForwardProposed':
-        this.proposals.receiveProposed(message, this.driver.raft.commitIndex, this.app.applied);
+      case 'ForwardProposed': {
+        const { position } = this.sessions.machine.ahead;
+        this.proposals.receiveProposed(message, this.driver.raft.commitIndex, position, this.app.applied);
         return this.wake();
+      }
       case 'ForwardRead':
         return this.driver.read(this.#readQuestions.ask({ from: message.from, id: message.id }));
       case 'ForwardReadIndex':
@@ -196,20 +212,20 @@ export class Node implements RoutingPort {
 
   #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
     // A node that stops or has no space leads no longer than it must: the command is surely not taken here.
-    const answer = this.closed === undefined ? this.driver.propose(commands) : { refused: 'NOT_LEADER' };
-    const refused = 'refused' in answer;
-    if (!refused) this.driver.followerAwaits(from, answer.firstIndex + commands.length - 1);
-    this.send({
-      type: 'ForwardProposed',
-      group: this.group,
-      from: this.id,
-      to: from,
-      id,
-      firstIndex: refused ? 0 : answer.firstIndex,
-      term: refused ? 0 : answer.term,
-      refused: refused ? answer.refused : '',
-      leader: this.driver.raft.leader,
-    });
+    const closed = this.closed !== undefined || this.driver.raft.role !== 'LEADER';
+    if (!closed && hasSessions(commands)) {
+      this.sessions.intake.take(from, id, commands, performance.now());
+      return;
+    }
+    const placed = closed ? NOT_TAKEN : this.driver.propose(commands);
+    const where = 'refused' in placed ? { ...NOWHERE, ...placed } : { ...placed, refused: '' };
+    this.#answerForwarded(from, id, { offset: 0, count: commands.length, ...where });
+  }
+
+  #answerForwarded(to: string, id: number, part: Part): void {
+    const { group, id: from } = this;
+    if (part.refused === '' && to !== from) this.driver.followerAwaits(to, part.firstIndex + part.count - 1);
+    this.send({ type: 'ForwardProposed', group, from, to, id, ...part, leader: this.driver.raft.leader });
   }
 
   linkChanged(peer: string, up: boolean, reason: string, direction: 'OUT' | 'IN'): void {
@@ -220,7 +236,8 @@ export class Node implements RoutingPort {
   // ---------------------------------------------------------------- port of routing
 
   send(message: RoutingMessage): void {
-    this.options.transport.send(message);
+    if (message.to === this.id) this.receive(message);
+    else this.options.transport.send(message);
   }
 
   propose(commands: readonly Command[]): ReturnType<RoutingPort['propose']> {
@@ -239,8 +256,8 @@ export class Node implements RoutingPort {
     return this.driver.raft.log.termAt(index);
   }
 
-  resultAt(index: number): Uint8Array | undefined {
-    return this.#results.at(index)?.result;
+  outcomeOf(ticket: Ticket): ProposalOutcome | Refusal {
+    return answerOf(this.sessions.machine, ticket, (index) => this.#results.at(index)?.result);
   }
 
   // ---------------------------------------------------------------- from the driver
@@ -249,6 +266,7 @@ export class Node implements RoutingPort {
     this.recorder.role(effect);
     const { role, term, leader, cause } = effect;
     this.options.log.info({ role, term, leader, cause }, 'role changed');
+    this.sessions.roleChanged(role === 'LEADER', this.driver.raft.log);
     this.#learnLeader(leader, term);
     if (leader !== '') this.#transfers.ended(undefined);
     this.options.listener.roleChanged(role, term, leader, cause);
@@ -332,6 +350,7 @@ export class Node implements RoutingPort {
       this.proposals.expire(now);
       this.reads.expire(now);
     }
+    this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
     this.options.listener.pressure(this.#pressure());
     this.options.listener.committed();
@@ -354,15 +373,28 @@ export class Node implements RoutingPort {
 
   // ---------------------------------------------------------------- the local app
 
-  attach(position: AppPosition): number {
+  /** `table`: the sessions where the app stands. */
+  attach(position: AppPosition, table: SessionTable): number {
     this.app.epoch++;
     this.app.name = position.app;
     this.app.applied = position.appliedIndex;
     this.#results.clear();
+    this.sessions.machine.startAt(table);
     this.recorder.stages.appIsAt(position.appliedIndex);
     this.setAppState('CONNECTED', '');
     this.reads.appliedIs(position.appliedIndex);
     return this.app.epoch;
+  }
+
+  /** Decides what of a stretch of the committed log the app gets. */
+  decide(entries: readonly Entry[], through: number): readonly Entry[] {
+    const { machine } = this.sessions;
+    const before = machine.ahead.position;
+    const delivered = machine.decide(entries, through);
+    this.proposals.decided(before, through);
+    const expired = machine.takeExpired();
+    if (expired.length > 0) this.options.listener.sessionsExpired(expired);
+    return delivered;
   }
 
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
@@ -371,6 +403,7 @@ export class Node implements RoutingPort {
     this.app.applied = through;
     this.recorder.applied(through);
     this.#results.add(results);
+    this.sessions.machine.applied(through, results);
     this.proposals.applied(before, through);
     this.reads.appliedIs(through);
   }
@@ -426,9 +459,9 @@ export class Node implements RoutingPort {
   }
 
   /** Why nothing new is taken, or undefined. */
-  refusalNow(wait: 'APPLIED' | 'COMMITTED'): Refusal | undefined {
+  refusalNow(needsApp: boolean): Refusal | undefined {
     if (this.closed !== undefined) return this.closed;
-    if (wait === 'APPLIED' && this.app.state === 'ABSENT') {
+    if (needsApp && this.app.state === 'ABSENT') {
       return refusal('APP_ABSENT', 'no app is connected to this sidecar to apply the command');
     }
     return undefined;

@@ -1,14 +1,19 @@
 /**
- * What routing asks of whoever hosts it (the daemon, the simulator, later the gateway). Routing itself is pure: no
- * clock, no I/O; time comes in with each call.
+ * What routing asks of whoever hosts it (the daemon, the simulator). Routing itself is pure: no clock, no I/O; time comes
+ * in with each call.
  */
 import type { Refusal } from '../../shared/codes.ts';
 import type { Command, RoutingMessage } from '../../shared/messages.ts';
 
 export interface ProposalOutcome {
+  /** Where it took effect: for a duplicate, where the first one did. */
   readonly index: number;
   readonly term: number;
   readonly result?: Uint8Array;
+  /** It took effect before: an earlier try of the same command. */
+  readonly duplicate?: boolean;
+  /** A duplicate whose result this node no longer has, if there ever was one. */
+  readonly resultLost?: boolean;
 }
 
 /** One command that a client gave to this node, until it is answered. */
@@ -24,8 +29,17 @@ export interface Ticket extends Command {
   /** Where the command stands in some leader's log; 0 while it is in none that we know of. */
   index: number;
   term: number;
-  /** How often it was surely lost by a change of leader. */
+  /** How often it went out again: surely lost by a change of leader, or in a session. */
   lost: number;
+  /** An earlier try may have been taken: no refusal of a later one is definite for the command. */
+  unsure: boolean;
+}
+
+/** Everything about a ticket that its caller decides. */
+export type TicketRequest = Omit<Ticket, 'index' | 'term' | 'lost' | 'unsure'>;
+
+export function ticketOf(request: TicketRequest): Ticket {
+  return { ...request, index: 0, term: 0, lost: 0, unsure: false };
 }
 
 export interface RoutingPort {
@@ -36,10 +50,11 @@ export interface RoutingPort {
    * that a late answer to an earlier life is not taken for an answer to ours.
    */
   readonly firstRequestId: number;
+  /** A message to this node itself comes back to it before the call returns. */
   send(message: RoutingMessage): void;
   /**
    * Appends to our own log, if we lead. Returns where, or undefined when the core surely refused (and why it is worth
-   * trying elsewhere, or not).
+   * trying elsewhere, or not). Never called with commands of sessions: those go through `send`, also to ourselves.
    */
   propose(
     commands: readonly Command[],
@@ -50,6 +65,6 @@ export interface RoutingPort {
   requestReadIndex(ref: number): void;
   /** Term of our own log at a committed index. */
   termAt(index: number): number | undefined;
-  /** The app's result at an index it has applied lately, if it gave one and we still have it. */
-  resultAt(index: number): Uint8Array | undefined;
+  /** What a ticket's client is told, now that the entry at the ticket's index is decided (and applied, where it waits for that). */
+  outcomeOf(ticket: Ticket): ProposalOutcome | Refusal;
 }

@@ -4,25 +4,21 @@
  *
  * The watch-point: a leader says where it put a command, (index, term). When our own commit index passes that index, the
  * entry there has the same term: it is ours; or another term: ours was surely lost, and may be forwarded again. Nothing
- * else makes forwarding again safe: a reply that never came may belong to a command that was taken.
+ * else makes forwarding again safe (a reply that never came may belong to a command that was taken), except a session:
+ * its commands take effect once, however often they stand in the log.
  *
- * MUST: answer each ticket exactly once; forward again only what was surely not taken or surely lost; bound its queues.
+ * MUST: answer each ticket exactly once; forward again only what was surely not taken, surely lost, or in a session; bound
+ * its queues and its hops.
  * Messages of this module must not be duplicated on the way (one TCP connection per direction sees to it).
  */
-import { type DefiniteCode, type Refusal, refusal } from '../../shared/codes.ts';
+import { type DefiniteCode, type ErrorCode, isDefinite, type Refusal, refusal } from '../../shared/codes.ts';
+import { EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { ForwardProposed } from '../../shared/messages.ts';
-import type { RoutingPort, Ticket } from './port.ts';
+import { type Answered, Forwards } from './forwards.ts';
+import type { ProposalOutcome, RoutingPort, Ticket } from './port.ts';
 import { Tally } from './tally.ts';
-
-interface Forwarded {
-  readonly to: string;
-  readonly tickets: readonly Ticket[];
-  /** Since when the oldest of them waited. */
-  readonly waitedSince: number;
-  /** Set once that leader is no longer the leader we know: the reply is awaited until then. */
-  giveUpAt: number;
-}
+import { Watched } from './watched.ts';
 
 export interface ProposalLimits {
   readonly pendingRequests: number;
@@ -36,24 +32,23 @@ export class ProposalRouter {
   readonly #limits: ProposalLimits;
   #leader = '';
   #term = 0;
-  #nextId: number;
+  /** Refusals by supposed leaders that sent us on to the next one, since we heard of a leader by ourselves. */
+  #hops = 0;
   /** Not given to any leader yet, in the order taken. */
   #waiting: Ticket[] = [];
-  /** Given to a leader that did not say yet where it put them. */
-  readonly #forwarded = new Map<number, Forwarded>();
-  /** In a leader's log, watched in ours. Tickets at one index differ in term. */
-  readonly #watched = new Map<number, Ticket | Ticket[]>();
+  readonly #forwards: Forwards;
+  readonly #watched = new Watched();
   #pending = 0;
   /** How proposals taken here ended, and how the leader answered those sent on to it. */
   readonly outcomes = new Tally();
   readonly forwards = new Tally();
-  /** Commands that were surely lost and went out again. */
+  /** Commands that went out again: surely lost, or in a session. */
   reforwarded = 0;
 
   constructor(port: RoutingPort, limits: ProposalLimits) {
     this.#port = port;
     this.#limits = limits;
-    this.#nextId = port.firstRequestId;
+    this.#forwards = new Forwards(port.firstRequestId);
   }
 
   get pending(): number {
@@ -69,46 +64,38 @@ export class ProposalRouter {
     if (leader === this.#leader && term === this.#term) return;
     this.#leader = leader;
     this.#term = term;
-    for (const forwarded of this.#forwarded.values()) {
-      if (forwarded.giveUpAt === Number.POSITIVE_INFINITY)
-        forwarded.giveUpAt = now + this.#limits.lostReplyMs;
-    }
+    this.#hops = 0;
+    this.#forwards.leaderChanged(now + this.#limits.lostReplyMs);
   }
 
   /** Our connection to `peer` broke: what it had not answered may never be. */
   linkLost(peer: string, now: number): void {
-    for (const forwarded of this.#forwarded.values()) {
-      if (forwarded.to !== peer) continue;
-      forwarded.giveUpAt = Math.min(forwarded.giveUpAt, now + this.#limits.lostReplyMs);
-    }
+    this.#forwards.linkLost(peer, now + this.#limits.lostReplyMs);
   }
 
   /** Takes a command; it leaves at the next `flush`. */
   take(ticket: Ticket): void {
-    if (this.#pending >= this.#limits.pendingRequests) {
-      this.outcomes.count('OVERLOADED');
-      ticket.done(refusal('OVERLOADED', 'too many requests wait on this node', { retryAfterMs: 100 }));
+    const problem = this.#refuseAtTheDoor(ticket);
+    if (problem !== undefined) {
+      this.outcomes.count(problem.code);
+      ticket.done(problem);
       return;
-    }
-    if (ticket.expectedTerm !== undefined) {
-      const problem = this.#unexpectedTerm(ticket.expectedTerm);
-      if (problem !== undefined) {
-        this.outcomes.count(problem.code);
-        ticket.done(problem);
-        return;
-      }
     }
     this.#pending++;
     this.#waiting.push(ticket);
   }
 
-  #unexpectedTerm(expected: number): Refusal | undefined {
+  #refuseAtTheDoor({ expectedTerm }: Ticket): Refusal | undefined {
+    if (this.#pending >= this.#limits.pendingRequests) {
+      return refusal('OVERLOADED', 'too many requests wait on this node', { retryAfterMs: 100 });
+    }
+    if (expectedTerm === undefined) return undefined;
     const leader = this.#leader === '' ? undefined : this.#leader;
     if (this.#leader !== this.#port.id) {
-      return refusal('NOT_LEADER', `this node does not lead term ${expected}`, { leader });
+      return refusal('NOT_LEADER', `this node does not lead term ${expectedTerm}`, { leader });
     }
-    if (this.#term === expected) return undefined;
-    return refusal('TERM_CHANGED', `the term is ${this.#term}, not ${expected}`, { leader });
+    if (this.#term === expectedTerm) return undefined;
+    return refusal('TERM_CHANGED', `the term is ${this.#term}, not ${expectedTerm}`, { leader });
   }
 
   /** How many commands wait to be given to a leader. */
@@ -123,11 +110,10 @@ export class ProposalRouter {
   flush(waitedSince = 0): void {
     while (this.#waiting.length > 0 && this.#leader !== '') {
       const tickets = this.#nextBatch();
-      if (this.#leader === this.#port.id) {
-        if (!this.#proposeHere(tickets, waitedSince)) return;
-      } else {
+      // What belongs to a session may have to wait for its predecessor: the leader's own go the same way as everybody's.
+      if (this.#leader !== this.#port.id || tickets.some((ticket) => ticket.session !== 0)) {
         this.#forward(tickets, waitedSince);
-      }
+      } else if (!this.#proposeHere(tickets, waitedSince)) return;
     }
   }
 
@@ -160,88 +146,101 @@ export class ProposalRouter {
         this.#refuse(ticket, 'OVERLOADED', 'the leader has too much to commit', 50);
       return true;
     }
-    this.#watch(tickets, answer.firstIndex, answer.term, waitedSince);
+    this.#watch({ tickets, waitedSince }, answer.firstIndex, answer.term);
     return true;
   }
 
   #forward(tickets: Ticket[], waitedSince: number): void {
+    const { id: from, group } = this.#port;
+    const to = this.#leader;
     const sendable: Ticket[] = [];
     for (const ticket of tickets) {
-      if (ticket.expectedTerm !== undefined) {
-        this.#refuse(ticket, 'TERM_CHANGED', `this node no longer leads term ${ticket.expectedTerm}`);
-      } else {
-        sendable.push(ticket);
-      }
+      const { expectedTerm } = ticket;
+      if (expectedTerm === undefined || (to === from && expectedTerm === this.#term)) sendable.push(ticket);
+      else this.#refuse(ticket, 'TERM_CHANGED', `this node no longer leads term ${expectedTerm}`);
     }
     if (sendable.length === 0) return;
-    const id = this.#nextId++;
-    const giveUpAt = Number.POSITIVE_INFINITY;
-    this.#forwarded.set(id, { to: this.#leader, tickets: sendable, waitedSince, giveUpAt });
-    const { id: from, group } = this.#port;
-    this.#port.send({ type: 'ForwardPropose', group, from, to: this.#leader, id, commands: sendable });
+    const id = this.#forwards.open(to, sendable, waitedSince);
+    this.#port.send({ type: 'ForwardPropose', group, from, to, id, commands: sendable });
   }
 
-  /** The leader said where it put a batch, or that it surely did not take it. */
-  receiveProposed(m: ForwardProposed, commit: number, applied: number): void {
-    const forwarded = this.#forwarded.get(m.id);
-    if (forwarded === undefined || forwarded.to !== m.from) return;
-    this.#forwarded.delete(m.id);
-    this.forwards.count(m.refused === '' ? 'OK' : (m.refused as DefiniteCode), forwarded.tickets.length);
+  /** The leader said where it put a batch or a part of one, or that it surely did not take it. */
+  receiveProposed(m: ForwardProposed, commit: number, decided: number, applied: number): void {
+    const answered = this.#forwards.answered(m);
+    if (answered === undefined) return;
+    const tickets = answered.tickets.filter((ticket) => ticket !== undefined);
+    if (m.from !== this.#port.id)
+      this.forwards.count(m.refused === '' ? 'OK' : (m.refused as DefiniteCode), tickets.length);
     if (m.refused === '') {
-      this.#watch(forwarded.tickets, m.firstIndex, m.term, forwarded.waitedSince);
-      if (m.firstIndex <= commit) {
-        this.committed(m.firstIndex - 1, Math.min(commit, m.firstIndex + forwarded.tickets.length - 1));
-      }
-      if (m.firstIndex <= applied) {
-        this.applied(m.firstIndex - 1, Math.min(applied, m.firstIndex + forwarded.tickets.length - 1));
-      }
+      this.#watch(answered, m.firstIndex, m.term);
+      const before = m.firstIndex - 1;
+      const last = before + answered.tickets.length;
+      if (before < commit) this.committed(before, Math.min(commit, last));
+      if (before < decided) this.decided(before, Math.min(decided, last));
+      if (before < applied) this.applied(before, Math.min(applied, last));
       return;
     }
     if (m.refused !== 'NOT_LEADER') {
-      for (const t of forwarded.tickets)
-        this.#refuse(t, m.refused as DefiniteCode, 'the leader refused the command', 50);
+      for (const ticket of tickets) this.#refusedByLeader(ticket, m.refused as DefiniteCode);
       return;
     }
-    // Surely not taken. If we still think that it leads, we wait to learn better.
-    if (this.#leader === m.from) this.#leader = m.leader === m.from ? '' : m.leader;
-    this.#waiting = [...forwarded.tickets, ...this.#waiting];
+    // Surely not taken. If we still think that it leads, we ask whom it names, or wait to learn better.
+    if (this.#leader === m.from) {
+      this.#hops++;
+      const elsewhere = m.leader !== m.from && this.#hops <= LIMITS.forwardHops;
+      this.#leader = elsewhere ? m.leader : '';
+    }
+    this.#waiting = [...tickets, ...this.#waiting];
   }
 
-  #watch(tickets: readonly Ticket[], firstIndex: number, term: number, waitedSince: number): void {
+  #refusedByLeader(ticket: Ticket, code: DefiniteCode): void {
+    if (code === 'SEQUENCE_GAP') {
+      const { session, sequence } = ticket;
+      this.#refuse(
+        ticket,
+        code,
+        `command ${sequence} of session ${session} came, and the one before it did not`,
+      );
+    } else this.#refuse(ticket, code, 'the leader refused the command', 50);
+  }
+
+  #watch({ tickets, waitedSince }: Answered, firstIndex: number, term: number): void {
     this.#port.placed?.(firstIndex, firstIndex + tickets.length - 1, waitedSince);
     let index = firstIndex;
     for (const ticket of tickets) {
-      ticket.index = index;
-      ticket.term = term;
-      const other = this.#watched.get(index);
-      if (other === undefined) this.#watched.set(index, ticket);
-      else this.#watched.set(index, Array.isArray(other) ? [...other, ticket] : [other, ticket]);
+      if (ticket !== undefined) this.#watched.add(ticket, index, term);
       index++;
     }
   }
 
   /** Our own commit index went from `before` to `now`. */
   committed(before: number, now: number): void {
-    if (this.#watched.size === 0) return;
-    for (let index = before + 1; index <= now; index++) {
-      const watched = this.#watched.get(index);
-      if (watched === undefined) continue;
-      if (!Array.isArray(watched)) this.#settle(watched, index);
-      else for (const ticket of watched) this.#settle(ticket, index);
-    }
+    this.#watched.visit(before, now, (ticket) => {
+      if (this.#port.termAt(ticket.index) !== ticket.term) this.#surelyLost(ticket);
+      else if (answeredWhen(ticket) === 'COMMITTED') this.#answer(ticket);
+    });
   }
 
-  #settle(ticket: Ticket, index: number): void {
-    if (this.#port.termAt(index) === ticket.term) {
-      if (ticket.wait === 'COMMITTED') this.#answer(ticket, undefined);
-      return;
-    }
-    this.#unwatch(ticket);
-    if (ticket.expectedTerm !== undefined) {
-      this.#refuse(ticket, 'TERM_CHANGED', `term ${ticket.term} ended before the command was committed`);
-      return;
-    }
-    // Another entry is committed where ours was: ours is surely lost, so it may go out again.
+  /** What our own log does to the sessions is decided through `now` (before it is applied): ≤ commit. */
+  decided(before: number, now: number): void {
+    this.#watched.visit(before, now, (ticket) => {
+      if (answeredWhen(ticket) === 'DECIDED') this.#answer(ticket);
+    });
+  }
+
+  /** Our own app went from applied index `before` to `now`; both are ≤ what is decided. */
+  applied(before: number, now: number): void {
+    this.#watched.visit(before, now, (ticket) => this.#answer(ticket));
+  }
+
+  /** Another entry is committed where ours was: it may go out again. */
+  #surelyLost(ticket: Ticket): void {
+    this.#watched.remove(ticket);
+    if (ticket.expectedTerm === undefined) this.#again(ticket);
+    else this.#refuse(ticket, 'TERM_CHANGED', `term ${ticket.term} ended before the command was committed`);
+  }
+
+  #again(ticket: Ticket): void {
     ticket.lost++;
     if (ticket.lost > this.#limits.reforwards) {
       this.#refuse(ticket, 'OVERLOADED', 'no leader stayed long enough to commit the command', 1000);
@@ -251,38 +250,25 @@ export class ProposalRouter {
     this.#waiting.push(ticket);
   }
 
-  /** Our own app went from applied index `before` to `now`; both are ≤ commit. */
-  applied(before: number, now: number): void {
-    if (this.#watched.size === 0) return;
-    for (let index = before + 1; index <= now; index++) {
-      const watched = this.#watched.get(index);
-      if (watched === undefined) continue;
-      const result = this.#port.resultAt(index);
-      if (!Array.isArray(watched)) this.#answer(watched, result);
-      else for (const ticket of watched) this.#answer(ticket, result);
+  #answer(ticket: Ticket): void {
+    this.#watched.remove(ticket);
+    const outcome: ProposalOutcome | Refusal = this.#port.outcomeOf(ticket);
+    if ('code' in outcome) {
+      this.#refuse(ticket, outcome.code, outcome.message, outcome.retryAfterMs);
+      return;
     }
-  }
-
-  #answer(ticket: Ticket, result: Uint8Array | undefined): void {
-    this.#unwatch(ticket);
     this.#pending--;
     this.outcomes.count('OK');
-    const { index, term } = ticket;
-    ticket.done(result === undefined ? { index, term } : { index, term, result });
+    ticket.done(outcome);
   }
 
-  #unwatch(ticket: Ticket): void {
-    const watched = this.#watched.get(ticket.index);
-    const rest = Array.isArray(watched) ? watched.filter((other) => other !== ticket) : [];
-    if (rest.length > 0) this.#watched.set(ticket.index, rest);
-    else this.#watched.delete(ticket.index);
-  }
-
-  #refuse(ticket: Ticket, code: Parameters<typeof refusal>[0], message: string, retryAfterMs?: number): void {
+  #refuse(ticket: Ticket, code: ErrorCode, message: string, retryAfterMs?: number): void {
     this.#pending--;
-    this.outcomes.count(code);
+    // What a later try was refused says nothing of the one before it.
+    const honest = ticket.unsure && isDefinite(code) ? 'LEADER_LOST' : code;
+    this.outcomes.count(honest);
     const leader = this.#leader === '' ? undefined : this.#leader;
-    ticket.done(refusal(code, message, { leader, retryAfterMs }));
+    ticket.done(refusal(honest, message, { leader, retryAfterMs }));
   }
 
   /** Gives up what waited too long. Call now and then. */
@@ -293,21 +279,27 @@ export class ProposalRouter {
       this.#waiting = this.#waiting.filter((ticket) => !late(ticket));
       for (const ticket of expired) this.#timeOut(ticket, 'no leader took the command in time');
     }
-    for (const [id, { tickets, giveUpAt }] of this.#forwarded) {
-      const lost = giveUpAt <= now;
-      if (!lost && !tickets.some(late)) continue;
-      // Answered together: whoever forgets a batch can no longer learn where the rest of it went.
-      this.#forwarded.delete(id);
-      const code = lost ? 'LEADER_LOST' : 'TIMEOUT';
-      this.forwards.count(code, tickets.length);
-      for (const ticket of tickets)
-        this.#refuse(ticket, code, 'the leader did not say whether it took the command');
-    }
-    for (const watched of [...this.#watched.values()].flat()) {
+    this.#forwards.expire(
+      now,
+      (ticket) => this.#replyLost(ticket, late(ticket)),
+      (ticket) => {
+        this.forwards.count('TIMEOUT');
+        this.#timeOut(ticket, 'the leader did not say whether it took the command');
+      },
+    );
+    for (const watched of this.#watched.all()) {
       if (!late(watched)) continue;
-      this.#unwatch(watched);
+      this.#watched.remove(watched);
       this.#timeOut(watched, 'the command is in the log, but was not applied here in time');
     }
+  }
+
+  /** Nobody knows whether the leader took it. In a session that does not matter: it takes effect once. */
+  #replyLost(ticket: Ticket, late: boolean): void {
+    this.forwards.count('LEADER_LOST');
+    ticket.unsure = true;
+    if (!late && isRepeatable(ticket)) this.#again(ticket);
+    else this.#refuse(ticket, 'LEADER_LOST', 'the leader did not say whether it took the command');
   }
 
   #timeOut(ticket: Ticket, message: string): void {
@@ -316,14 +308,21 @@ export class ProposalRouter {
 
   /** Answers everything that waits; the process stops. */
   close(): void {
-    const open = [
-      ...this.#waiting,
-      ...[...this.#forwarded.values()].flatMap((f) => f.tickets),
-      ...[...this.#watched.values()].flat(),
-    ];
+    const open = [...this.#waiting, ...this.#forwards.drain(), ...this.#watched.all()];
     this.#waiting = [];
-    this.#forwarded.clear();
     this.#watched.clear();
     for (const ticket of open) this.#refuse(ticket, 'SHUTTING_DOWN', 'this sidecar is stopping');
   }
+}
+
+/** May it stand in the log twice? */
+function isRepeatable({ session, expectedTerm }: Ticket): boolean {
+  return session !== 0 && expectedTerm === undefined;
+}
+
+/** What the answer waits for. Whether a command of a session is a duplicate is known when it is decided. */
+function answeredWhen({ kind, session, wait }: Ticket): 'COMMITTED' | 'DECIDED' | 'APPLIED' {
+  if (kind !== undefined && kind !== EntryKind.COMMAND) return 'DECIDED';
+  if (wait === 'APPLIED') return 'APPLIED';
+  return session === 0 ? 'COMMITTED' : 'DECIDED';
 }

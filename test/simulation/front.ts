@@ -5,11 +5,22 @@
  * MUST: answer every request once, at the latest by the crash.
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
-import { EntryKind } from '../../shared/entry.ts';
+import { type Entry, EntryKind } from '../../shared/entry.ts';
 import type { Command, RoutingMessage } from '../../shared/messages.ts';
+import { answerOf } from '../../sidecar/machine/answer.ts';
+import type { ResultAt, SessionMachine } from '../../sidecar/machine/session-machine.ts';
+import type { SessionTable } from '../../sidecar/machine/session-table.ts';
+import { hasSessions, type Part } from '../../sidecar/node/intake.ts';
+import { NodeSessions } from '../../sidecar/node/sessions.ts';
 import type { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input } from '../../sidecar/raft/types.ts';
-import type { ProposalOutcome, RoutingPort, Ticket } from '../../sidecar/routing/port.ts';
+import {
+  type ProposalOutcome,
+  type RoutingPort,
+  type Ticket,
+  type TicketRequest,
+  ticketOf,
+} from '../../sidecar/routing/port.ts';
 import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
 import { ReadRouter } from '../../sidecar/routing/reads.ts';
 import { Violation } from './checker.ts';
@@ -34,12 +45,8 @@ export interface FrontHost {
 }
 
 /** What a client asks for. */
-export interface WriteRequest {
-  readonly command: Uint8Array;
-  readonly expectedTerm: number | undefined;
-  readonly wait: Ticket['wait'];
-  readonly done: (outcome: ProposalOutcome | Refusal) => void;
-}
+export type WriteRequest = Omit<TicketRequest, 'deadline' | 'session' | 'sequence'> &
+  Partial<Pick<TicketRequest, 'session' | 'sequence'>>;
 
 export class Front implements RoutingPort {
   readonly id: string;
@@ -53,6 +60,9 @@ export class Front implements RoutingPort {
     number,
     { readonly local: number } | { readonly from: string; readonly id: number }
   >();
+  readonly #sessions: NodeSessions;
+  /** The app's results, by index. */
+  readonly #results = new Map<number, Uint8Array>();
   readonly #open = new Set<(lost: Refusal) => void>();
   #nextRef = 1;
   #committed = 0;
@@ -62,6 +72,10 @@ export class Front implements RoutingPort {
     this.id = host.id;
     this.#host = host;
     this.#core = core;
+    this.#sessions = new NodeSessions({
+      append: (commands) => this.propose(commands),
+      answer: (to, requestId, part) => this.#answer(to, requestId, part),
+    });
     this.firstRequestId = life * IDS_PER_LIFE;
     const pendingRequests = PENDING_REQUESTS;
     const limits = { pendingRequests, reforwards: REFORWARDS, lostReplyMs: LOST_REPLY_MS };
@@ -77,16 +91,7 @@ export class Front implements RoutingPort {
       request.done(outcome);
     });
     const deadline = this.#host.clock + timeoutMs;
-    const ticket: Ticket = {
-      ...request,
-      session: 0,
-      sequence: 0,
-      deadline,
-      done,
-      index: 0,
-      term: 0,
-      lost: 0,
-    };
+    const ticket = ticketOf({ session: 0, sequence: 0, ...request, deadline, done });
     this.#proposals.take(ticket);
     this.#host.wake();
   }
@@ -115,6 +120,11 @@ export class Front implements RoutingPort {
     for (const lost of this.#open) lost(refusal('SHUTTING_DOWN', 'the node crashed'));
   }
 
+  roleChanged(leads: boolean): void {
+    this.#sessions.roleChanged(leads, this.#core.log);
+    this.learnLeader();
+  }
+
   learnLeader(): void {
     this.#proposals.leaderIs(this.#core.leader, this.#core.term, this.#host.clock);
     this.#reads.leaderIs(this.#core.leader);
@@ -124,8 +134,9 @@ export class Front implements RoutingPort {
     this.#proposals.linkLost(peer, this.#host.clock);
   }
 
-  tick(): void {
+  tick(wall: number): void {
     this.learnLeader();
+    this.#sessions.keepHouse(this.#host.clock, wall, this.#core.log);
     this.#proposals.expire(this.#host.clock);
     this.#reads.expire(this.#host.clock);
     this.#host.wake();
@@ -141,8 +152,31 @@ export class Front implements RoutingPort {
     this.#proposals.committed(before, now);
   }
 
-  applied(before: number, now: number): void {
+  /** An app stands where `table` does. */
+  attached(table: SessionTable): void {
+    this.#applied = table.position;
+    this.#results.clear();
+    this.#sessions.machine.startAt(table);
+    this.#reads.appliedIs(table.position);
+  }
+
+  get machine(): SessionMachine {
+    return this.#sessions.machine;
+  }
+
+  /** Decides what of a stretch of the committed log the app gets. */
+  decide(entries: readonly Entry[], through: number): readonly Entry[] {
+    const before = this.machine.ahead.position;
+    const delivered = this.machine.decide(entries, through);
+    this.#proposals.decided(before, through);
+    return delivered;
+  }
+
+  applied(now: number, results: readonly ResultAt[]): void {
+    const before = this.#applied;
     this.#applied = now;
+    for (const { index, result } of results) if (result !== undefined) this.#results.set(index, result);
+    this.machine.applied(now, results);
     this.#proposals.applied(before, now);
     this.#reads.appliedIs(now);
     this.#host.wake();
@@ -177,7 +211,7 @@ export class Front implements RoutingPort {
         return;
       }
       case 'ForwardProposed':
-        this.#proposals.receiveProposed(message, this.#committed, this.#applied);
+        this.#proposals.receiveProposed(message, this.#committed, this.machine.ahead.position, this.#applied);
         return this.#host.wake();
       case 'ForwardReadIndex':
         this.#reads.receiveReadIndex(message);
@@ -186,26 +220,35 @@ export class Front implements RoutingPort {
   }
 
   #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
+    if (this.#core.role === 'LEADER' && hasSessions(commands)) {
+      this.#sessions.intake.take(from, id, commands, this.#host.clock);
+      return;
+    }
     const answer = this.propose(commands);
     const taken =
       'refused' in answer ? { firstIndex: 0, term: 0, refused: answer.refused } : { ...answer, refused: '' };
-    const { leader } = this.#core;
-    const { group } = this;
-    this.#host.send({ type: 'ForwardProposed', group, from: this.id, to: from, id, leader, ...taken });
+    this.#answer(from, id, { offset: 0, count: commands.length, ...taken });
+  }
+
+  #answer(to: string, id: number, part: Part): void {
+    const { group, id: from } = this;
+    this.send({ type: 'ForwardProposed', group, from, to, id, leader: this.#core.leader, ...part });
   }
 
   // ---------------------------------------------------------------- the port of routing
 
   send(message: RoutingMessage): void {
-    this.#host.send(message);
+    if (message.to === this.id) this.receive(message);
+    else this.#host.send(message);
   }
 
   propose(commands: readonly Command[]): ReturnType<RoutingPort['propose']> {
-    const entries = commands.map(({ command, session, sequence }) => ({
-      kind: EntryKind.COMMAND,
+    const entries = commands.map(({ kind, command, session, sequence, ackBelow }) => ({
+      kind: kind ?? EntryKind.COMMAND,
       command,
       session,
       sequence,
+      ackBelow,
     }));
     for (const effect of this.#host.step({ type: 'propose', ref: 0, entries })) {
       if (effect.type === 'proposed') return { firstIndex: effect.firstIndex, term: effect.term };
@@ -225,7 +268,7 @@ export class Front implements RoutingPort {
     return this.#core.log.termAt(index);
   }
 
-  resultAt(): Uint8Array | undefined {
-    return undefined;
+  outcomeOf(ticket: Ticket): ProposalOutcome | Refusal {
+    return answerOf(this.machine, ticket, (index) => this.#results.get(index));
   }
 }

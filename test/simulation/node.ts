@@ -221,7 +221,7 @@ export class SimNode {
       if (this.#life !== life) return;
       if (life.core.role === 'LEADER' && this.disk.oldestWriteMs > 2 * ELECTION_MAX_MS)
         this.#step({ type: 'stepDown', cause: 'DISK_STUCK' });
-      if (this.#life === life) life.front.tick();
+      if (this.#life === life) life.front.tick(this.#wall());
     });
   }
 
@@ -343,7 +343,7 @@ export class SimNode {
       checker.elected(this.id, effect.term);
       this.onElected();
     } else checker.steppedDown(this.id);
-    life.front.learnLeader();
+    life.front.roleChanged(effect.role === 'LEADER');
     this.#wake();
   }
 
@@ -369,7 +369,8 @@ export class SimNode {
       if (entry !== undefined) this.#world.checker.applies(this.id, entry);
     }
     life.applied = life.commit;
-    life.front.applied(before, life.applied);
+    life.front.decide(this.disk.written.slice(before, life.applied), life.applied);
+    life.front.applied(life.applied, []);
   }
 
   // ---------------------------------------------------------------- clients and other nodes

@@ -14,11 +14,18 @@ import type {
   ProposeRequest,
   ProposeResult,
   ReadRequest,
+  SessionRequest,
+  SessionResult,
 } from '../../sidecar/app/host.ts';
 
 export class FakeHost implements AppHost {
   readonly proposals: { request: ProposeRequest; done: (outcome: ProposeResult | Refusal) => void }[] = [];
   readonly reads: { request: ReadRequest; done: (outcome: { index: number } | Refusal) => void }[] = [];
+  readonly sessions: {
+    request: SessionRequest;
+    done: (outcome: SessionResult | Refusal) => void;
+  }[] = [];
+  resumes = 0;
   readonly positions: AppPosition[] = [];
   readonly acks: { epoch: number; through: number; results: readonly AppliedResult[] }[] = [];
   readonly states: { epoch: number; state: AppState; reason: string }[] = [];
@@ -97,6 +104,19 @@ export class FakeHost implements AppHost {
       if (entries.length >= maxEntries) break;
     }
     return this.wrap(through === after ? undefined : { through, hash: ZERO_HASH, entries });
+  }
+
+  session(request: SessionRequest, done: (outcome: SessionResult | Refusal) => void): void {
+    this.sessions.push({ request, done });
+    this.#told();
+  }
+
+  decide(_epoch: number, stretch: Delivery): readonly Entry[] {
+    return stretch.entries;
+  }
+
+  resumed(): void {
+    this.resumes += 1;
   }
 
   attached(): number {

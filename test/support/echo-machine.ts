@@ -1,19 +1,25 @@
 /**
- * A state machine for tests: takes what its sidecar delivers and says that it is applied, until it is told to stall.
+ * A state machine for tests: takes what its sidecar delivers, answers each command with `TEXT@N` (the Nth command of its
+ * life), and says that it is applied, until it is told to stall.
  */
 import { AppClient } from './app-client.ts';
 
 export class EchoMachine {
+  /** Every command it was given, in order. */
+  readonly commands: string[] = [];
   readonly #client: AppClient;
+  #through: number;
   #stalled = false;
+  #watchers: (() => void)[] = [];
 
-  private constructor(client: AppClient) {
+  private constructor(client: AppClient, appliedIndex: number) {
     this.#client = client;
+    this.#through = appliedIndex;
   }
 
-  /** Resolves when the sidecar has taken it. */
-  static async attach(socket: string): Promise<EchoMachine> {
-    const machine = new EchoMachine(await AppClient.greet(socket, 'json', {}));
+  /** Resolves when the sidecar has taken it. `appliedIndex`: what it says it has applied already. */
+  static async attach(socket: string, appliedIndex = 0): Promise<EchoMachine> {
+    const machine = new EchoMachine(await AppClient.greet(socket, 'json', { appliedIndex }), appliedIndex);
     void machine.#run();
     return machine;
   }
@@ -21,6 +27,20 @@ export class EchoMachine {
   /** Reads on and acknowledges nothing more. */
   stall(): void {
     this.#stalled = true;
+  }
+
+  /** Resolves once it was given everything through `index`. */
+  async through(index: number): Promise<void> {
+    while (this.#through < index) await this.#more();
+  }
+
+  /** Resolves once it was given so many commands. */
+  async count(commands: number): Promise<void> {
+    while (this.commands.length < commands) await this.#more();
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => this.#watchers.push(resolve));
   }
 
   close(): Promise<void> {
@@ -32,7 +52,14 @@ export class EchoMachine {
       const frame = await this.#client.next('entries').catch(() => undefined);
       // The connection is gone: the test, or the sidecar, has ended.
       if (frame === undefined) return;
-      if (!this.#stalled) this.#client.send({ type: 'applied', through: frame.through, results: [] });
+      const results = frame.entries.map(({ index, command }) => {
+        const text = Buffer.from(command).toString();
+        this.commands.push(text);
+        return { index, result: Buffer.from(`${text}@${this.commands.length}`) };
+      });
+      this.#through = frame.through;
+      for (const wake of this.#watchers.splice(0)) wake();
+      if (!this.#stalled) this.#client.send({ type: 'applied', through: frame.through, results });
     }
   }
 }

@@ -58,6 +58,7 @@ describe('app socket: requests', () => {
             wait: 'COMMITTED',
             session: 5,
             sequence: 6,
+            ackBelow: 2,
             expectedTerm: 3,
             timeoutMs: 99,
           },
@@ -71,6 +72,7 @@ describe('app socket: requests', () => {
             command: 'b',
             session: 5,
             sequence: 6,
+            ackBelow: 2,
             expectedTerm: 3,
             wait: 'COMMITTED',
             timeoutMs: 99,
@@ -81,7 +83,7 @@ describe('app socket: requests', () => {
           ['APPLIED', 10_000, 0],
         );
         host.reads[0]?.done({ index: 4 });
-        second?.done({ ...at(5), duplicate: true });
+        second?.done({ ...at(5), duplicate: true, resultLost: true });
         first?.done(refusal('LEADER_LOST', 'who knows', { leader: 'n2', retryAfterMs: 5 }));
         assert.equal((await client.next('readReady')).index, 4);
         assert.deepEqual(await client.next('proposed'), {
@@ -90,6 +92,7 @@ describe('app socket: requests', () => {
           index: 5,
           term: 3,
           duplicate: true,
+          resultLost: true,
         });
         assert.deepEqual(await client.next('error'), {
           type: 'error',
@@ -138,9 +141,15 @@ describe('app socket: requests', () => {
         await expectError(client, 'TOO_LARGE', /11 bytes, over the limit of 10/, 1);
         client.send({ type: 'read', id: 2, consistency: 'AT_LEAST' });
         await expectError(client, 'BAD_REQUEST', /AT_LEAST needs an index/, 2);
-        client.send({ type: 'openSession', id: 3 }, { type: 'closeSession', id: 4, session: 1 });
-        await expectError(client, 'UNSUPPORTED', /no sessions yet/, 3);
-        await expectError(client, 'UNSUPPORTED', /no sessions yet/, 4);
+        const command = Buffer.from('a');
+        client.send(
+          { type: 'propose', id: 3, command, session: 7 },
+          { type: 'propose', id: 4, command, session: 7, sequence: 2, ackBelow: 3 },
+          { type: 'keepSession', id: 5, session: 0 },
+        );
+        await expectError(client, 'BAD_REQUEST', /session and sequence come together/, 3);
+        await expectError(client, 'BAD_REQUEST', /ackBelow is 3, but .* is 2/, 4);
+        await expectError(client, 'BAD_REQUEST', /keepSession.session is missing/, 5);
         client.send({ type: 'snapshotBegin', index: 3, format: 'x' });
         await expectError(client, 'UNSUPPORTED', /no snapshots yet/);
         client.send({ type: 'applied', through: 1, results: [] });
@@ -148,6 +157,38 @@ describe('app socket: requests', () => {
         client.hello();
         await expectError(client, 'BAD_REQUEST', /said already/);
         await client.roundTrip();
+      });
+
+      it('opens, keeps and closes sessions, and tells those who used one that it expired', async () => {
+        const { host } = await start();
+        const client = await socket.greet(name);
+        const other = await socket.greet(name);
+        client.send({ type: 'openSession', id: 1, ttlMs: 5_000 }, { type: 'openSession', id: 2 });
+        await host.until(() => host.sessions.length === 2);
+        assert.deepEqual(
+          host.sessions.map(({ request }) => request),
+          [
+            { act: 'OPEN', ttlMs: 5_000, timeoutMs: 10_000 },
+            { act: 'OPEN', ttlMs: undefined, timeoutMs: 10_000 },
+          ],
+        );
+        host.sessions[0]?.done({ session: 12 });
+        host.sessions[1]?.done(refusal('OVERLOADED', 'too many', { retryAfterMs: 1_000 }));
+        assert.deepEqual(await client.next('sessionOpened'), { type: 'sessionOpened', id: 1, session: 12 });
+        await expectError(client, 'OVERLOADED', /too many/, 2);
+        client.send(
+          { type: 'keepSession', id: 3, session: 13 },
+          { type: 'closeSession', id: 4, session: 12 },
+        );
+        await host.until(() => host.sessions.length === 4);
+        for (const { request, done } of host.sessions.slice(2))
+          done({ session: 'session' in request ? request.session : 0 });
+        assert.deepEqual(await client.next('sessionKept'), { type: 'sessionKept', id: 3 });
+        assert.deepEqual(await client.next('sessionClosed'), { type: 'sessionClosed', id: 4 });
+        socket.server.sessionsExpired([12, 13, 14]);
+        assert.deepEqual(await client.next('sessionExpired'), { type: 'sessionExpired', session: 13 });
+        await client.roundTrip();
+        await other.roundTrip();
       });
 
       it('clips timeouts', async () => {

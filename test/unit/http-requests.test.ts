@@ -42,6 +42,7 @@ describe('http: requests and answers', () => {
     const expected = {
       session: 0,
       sequence: 0,
+      ackBelow: 0,
       timeoutMs: LIMITS.requestMs,
       command: command.toString('latin1'),
     };
@@ -52,12 +53,14 @@ describe('http: requests and answers', () => {
     const headers = [
       ['Outrigger-Session', '12'],
       ['Outrigger-Sequence', '9007199254740991'],
+      ['Outrigger-Ack-Below', '7'],
       ['Outrigger-Timeout-Ms', '99999999'],
     ] as const;
     assert.equal((await ask(fixture.port, propose({ headers }))).status, 200);
     const expected = {
       session: 12,
       sequence: 2 ** 53 - 1,
+      ackBelow: 7,
       timeoutMs: LIMITS.requestMsMax,
       command: 'set a 1',
     };
@@ -92,6 +95,11 @@ describe('http: requests and answers', () => {
       [
         ['Outrigger-Session', '0x1'],
         ['Outrigger-Sequence', '1'],
+      ],
+      [
+        ['Outrigger-Session', '1'],
+        ['Outrigger-Sequence', '2'],
+        ['Outrigger-Ack-Below', '3'],
       ],
       [['Outrigger-Timeout-Ms', 'soon']],
       [['Outrigger-Timeout-Ms', '0']],

@@ -6,13 +6,16 @@ import { type Ask, ask, type Fixture, startFixture, TOKENS } from './http-suppor
 /** A good request for a route: the right token, the right body. */
 function good(route: Route): Ask {
   const query = route.path === '/v1/explain' ? '?about=leader' : '';
-  const target = `${route.path.replace(':id', 'n2')}${query}`;
+  const target = `${route.path.replace(':id', idFor(route.path))}${query}`;
   const base = { method: route.method, target };
   const token = route.scope === 'open' ? {} : { token: TOKENS[route.scope] };
   if (route.body === 'none') return { ...base, ...token };
   const body = route.body === 'json' ? '{}' : 'command';
   return { ...base, ...token, body, headers: [['Content-Type', 'application/json']] };
 }
+
+/** Sessions are numbered, members are named. */
+const idFor = (path: string): string => (path.startsWith('/v1/sessions') ? '12' : 'n2');
 
 describe('http: every route of the table', () => {
   let fixture: Fixture;
@@ -29,6 +32,7 @@ describe('http: every route of the table', () => {
     assert.deepEqual(names.sort(), [
       'DELETE /v1/faults/:id admin',
       'DELETE /v1/members/:id admin',
+      'DELETE /v1/sessions/:id write',
       'GET / open',
       'GET /leader open',
       'GET /livez open',
@@ -49,6 +53,8 @@ describe('http: every route of the table', () => {
       'POST /v1/members/:id/promote admin',
       'POST /v1/propose write',
       'POST /v1/read write',
+      'POST /v1/sessions write',
+      'POST /v1/sessions/:id/keep write',
       'POST /v1/snapshot admin',
     ]);
   });
@@ -134,7 +140,7 @@ describe('http: every route of the table', () => {
         if (taken.includes(method)) continue;
         const answer = await ask(fixture.port, {
           method,
-          target: path.replace(':id', 'n2'),
+          target: path.replace(':id', idFor(path)),
           token: TOKENS.admin,
           headers: [['X-HTTP-Method-Override', here[0] ?? '']],
         });

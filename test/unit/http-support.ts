@@ -87,6 +87,10 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['terms']);
       return { runs: [], snapshotIndex: 0, snapshotTerm: 0, commitIndex: 7, appliedIndex: 7 };
     },
+    session: async (request) => {
+      calls.push(['session', request.act]);
+      return { session: 'session' in request ? request.session : 12 };
+    },
     events: () => {
       calls.push(['events']);
       return NO_EVENTS;

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import type { Refusal } from '../../shared/codes.ts';
 import type { ForwardPropose, RoutingMessage } from '../../shared/messages.ts';
-import type { ProposalOutcome, RoutingPort, Ticket } from '../../sidecar/routing/port.ts';
+import {
+  type ProposalOutcome,
+  type RoutingPort,
+  type Ticket,
+  type TicketRequest,
+  ticketOf,
+} from '../../sidecar/routing/port.ts';
 import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
 
 const LOST_REPLY_MS = 300;
@@ -32,12 +38,12 @@ class Host implements RoutingPort {
   termAt(index: number): number | undefined {
     return this.terms.get(index);
   }
-  resultAt(index: number): Uint8Array | undefined {
-    return Buffer.from(`result ${index}`);
+  outcomeOf({ index, term, wait }: Ticket): ProposalOutcome | Refusal {
+    return wait === 'COMMITTED' ? { index, term } : { index, term, result: Buffer.from(`result ${index}`) };
   }
 
-  take(more: Partial<Ticket> = {}): void {
-    this.router.take({
+  take(more: Partial<TicketRequest> = {}): void {
+    const request: TicketRequest = {
       command: Buffer.from('x'),
       session: 0,
       sequence: 0,
@@ -45,11 +51,9 @@ class Host implements RoutingPort {
       wait: 'APPLIED',
       deadline: 10_000,
       done: (outcome) => this.outcomes.push(outcome),
-      index: 0,
-      term: 0,
-      lost: 0,
       ...more,
-    });
+    };
+    this.router.take(ticketOf(request));
     this.router.flush();
   }
 
@@ -68,8 +72,9 @@ class Host implements RoutingPort {
     commit = 0,
     applied = 0,
   ): void {
-    const head = { type: 'ForwardProposed', group: '', from, to: 'n1', id } as const;
-    this.router.receiveProposed({ ...head, firstIndex, term, refused, leader: '' }, commit, applied);
+    const head = { type: 'ForwardProposed', group: '', from, to: 'n1', id, offset: 0, count: 0 } as const;
+    const message = { ...head, firstIndex, term, refused, leader: '' };
+    this.router.receiveProposed(message, commit, applied, applied);
   }
 
   commits(before: number, now: number, term: number): void {
