@@ -50,7 +50,9 @@ function duplicate(
   { index, term, session, sequence, wait }: PlacedCommand,
   place: Place | undefined,
 ): Answer {
-  const at = { index: place?.index ?? index, term: place?.term ?? term, duplicate: true };
+  // Where it took effect is forgotten: whoever reads at least at the retry sees it too.
+  if (place === undefined) return { index, term, duplicate: true, resultLost: true };
+  const at = { index: place.index, term: place.term, duplicate: true };
   if (wait === 'COMMITTED') return at;
   const reply = machine.replyOf(session, sequence);
   if (reply === undefined) return { ...at, resultLost: true };

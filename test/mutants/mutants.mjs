@@ -72,8 +72,8 @@ export const MUTANTS = [
     name: 'reforward-unwatched',
     title: 'forwards a command again without the watch-point',
     file: 'sidecar/routing/proposals.ts',
-    find: "this.#refuse(ticket, code, 'the leader did not say whether it took the command');",
-    replace: 'this.#waiting.push(ticket);',
+    find: "else this.#refuse(ticket, 'LEADER_LOST', 'the leader did not say whether it took the command');",
+    replace: 'else this.#waiting.push(ticket);',
   },
   {
     name: 'read-untold',
@@ -88,5 +88,26 @@ export const MUTANTS = [
     file: 'sidecar/raft/quorum-of-two.ts',
     find: "s.role === 'LEADER' || s.log.termAt(index) !== s.term",
     replace: "s.role === 'LEADER'",
+  },
+  {
+    name: 'session-table-lost',
+    title: 'an app that comes back finds an empty session table',
+    file: 'sidecar/machine/session-table.ts',
+    find: 'for (const [id, session] of this.#sessions)',
+    replace: 'for (const [id, session] of new Map<number, Session>())',
+  },
+  {
+    name: 'dedupe-at-the-leader',
+    title: 'duplicates are known only to the leader that took the first, in its memory',
+    file: 'sidecar/machine/session-table.ts',
+    find: "if (sequence <= session.last) return { kind: 'DUPLICATE', place: session.places.get(sequence) };",
+    replace: 'if (sequence <= session.last) return APPLY;',
+  },
+  {
+    name: 'sure-of-a-retry',
+    title: 'a refused retry counts as a refusal of the first try, which may have been taken',
+    file: 'sidecar/routing/proposals.ts',
+    find: "const honest = ticket.unsure && isDefinite(code) ? 'LEADER_LOST' : code;",
+    replace: 'const honest = isDefinite(code) ? code : code;',
   },
 ];

@@ -14,6 +14,7 @@ import { MUTANTS } from './mutants.mjs';
 /** Each is run up to its first failing test. */
 const SUITES = [
   { name: 'unit', only: 'test/unit/raft', spec: 'test/unit/raft*.test.mjs' },
+  { name: 'machine', only: 'test/unit/machine', spec: 'test/unit/machine*.test.mjs' },
   { name: 'transcripts', only: 'test/transcripts', spec: 'test/transcripts/*.test.mjs' },
   { name: 'simulation', only: 'test/simulation', spec: 'test/simulation/*.test.mjs' },
 ];

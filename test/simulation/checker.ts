@@ -40,9 +40,9 @@ interface Witness {
   applied: number;
 }
 
-/** Number of the command that a client gave, unique in a run; 0 for entries that are not commands. */
+/** Number of the command that a client gave, unique in a run; 0 for entries that are none, and in sessions (session-judge.ts). */
 export function commandId(entry: Entry): number {
-  if (entry.kind !== EntryKind.COMMAND) return 0;
+  if (entry.kind !== EntryKind.COMMAND || entry.session !== 0) return 0;
   const { command } = entry;
   return new DataView(command.buffer, command.byteOffset, command.byteLength).getUint32(0);
 }
@@ -311,7 +311,12 @@ export class Checker {
     }
   }
 
-  /** The app of `node` takes the entry. */
+  /** An app that has applied everything through `index` says hello to `node`. */
+  attached(node: string, index: number): void {
+    this.#witness(node).applied = index;
+  }
+
+  /** What the app of `node` gets of the entry is decided. */
   applies(node: string, entry: Entry): void {
     const witness = this.#witness(node);
     const committed = this.committed[entry.index - 1];

@@ -48,6 +48,9 @@ export interface FaultPlan {
   readonly strayAppendEveryMs: number;
   /** Longest time an app takes to apply what was committed. */
   readonly applyMs: number;
+  /** The app alone dies; with this chance also just before it acknowledges. */
+  readonly appCrashEveryMs: number;
+  readonly appCrashAtAck: number;
   /** Newest entries a starting node is given; the rest it must fetch. */
   readonly startTail: number;
   readonly raft: Omit<RaftConfig, 'id' | 'group' | 'membership' | 'random'>;
@@ -83,6 +86,8 @@ export function drawPlan(random: Prng): FaultPlan {
     campaignEveryMs: sometimes(() => random.between(300, 3000)),
     strayAppendEveryMs: sometimes(() => random.between(5, 200)),
     applyMs: sometimes(() => random.pick([5, 100, 500])),
+    appCrashEveryMs: sometimes(() => random.between(300, 5000)),
+    appCrashAtAck: sometimes(() => random.pick([0.002, 0.02])),
     startTail: random.pick([1, 5, 1000]),
     raft: drawRaft(random),
   };

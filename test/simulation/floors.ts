@@ -29,12 +29,25 @@ const PER_SEED: Readonly<Record<string, number>> = {
   write: 300,
   read: 100,
   truncation: 0.5,
+  'command of a session': 15,
+  'command of a session without effect': 5,
 };
 /** Fewer seeds may be quiet ones. */
 const PER_SEED_FROM_SEEDS = 50;
 
 /** Rare, and where the bugs are: each must be seen at least once in a long enough campaign. */
 const SOMETIMES: readonly string[] = [
+  'app crash between applying and saying so',
+  'app crash, state kept',
+  'app crash, state lost',
+  'command abandoned',
+  'duplicate answered',
+  'duplicate answered without its result',
+  'session lost',
+  'session refused: LEADER_LOST',
+  'session refused: SEQUENCE_GAP',
+  'session refused: SESSION_UNKNOWN',
+  'session refused: TIMEOUT',
   'chain hash compared',
   'clog',
   'commit ahead of the own disk',

@@ -164,10 +164,15 @@ export class Front implements RoutingPort {
     return this.#sessions.machine;
   }
 
-  /** Decides what of a stretch of the committed log the app gets. */
-  decide(entries: readonly Entry[], through: number): readonly Entry[] {
+  /** Decides what of a stretch of the committed log the app gets; `decided` hears of it before any client. */
+  decide(
+    entries: readonly Entry[],
+    through: number,
+    decided: (delivered: readonly Entry[]) => void,
+  ): readonly Entry[] {
     const before = this.machine.ahead.position;
     const delivered = this.machine.decide(entries, through);
+    decided(delivered);
     this.#proposals.decided(before, through);
     return delivered;
   }

@@ -4,11 +4,12 @@
  * MUST: execute the effects of a step in order and before the next step; take each step at the top of an event.
  * MAY: crash before any effect.
  */
-import type { Refusal } from '../../shared/codes.ts';
+import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { Membership } from '../../shared/entry.ts';
 import type { PeerMessage, RaftMessage } from '../../shared/messages.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
+import { AppSide } from './app-side.ts';
 import { type Checker, Violation } from './checker.ts';
 import { SimDisk } from './disk.ts';
 import { ELECTION_MAX_MS, type FaultPlan, HEARTBEAT_MS } from './faults.ts';
@@ -16,6 +17,7 @@ import { Front, type FrontHost, type WriteRequest } from './front.ts';
 import type { SimNetwork } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { Schedule } from './schedule.ts';
+import type { SessionJudge } from './session-judge.ts';
 import type { Trace } from './trace.ts';
 
 /** What the nodes of one world share. */
@@ -23,6 +25,7 @@ export interface Surroundings {
   readonly schedule: Schedule;
   readonly trace: Trace;
   readonly checker: Checker;
+  readonly sessions: SessionJudge;
   readonly plan: FaultPlan;
   readonly network: SimNetwork;
   readonly membership: Membership;
@@ -42,8 +45,6 @@ interface Life {
   readonly core: Raft;
   readonly front: Front;
   commit: number;
-  applied: number;
-  applying: boolean;
   flushing: boolean;
 }
 
@@ -51,6 +52,7 @@ export class SimNode {
   readonly id: string;
   readonly group = '';
   readonly disk: SimDisk;
+  readonly app: AppSide;
   readonly #world: Surroundings;
   readonly #random: Prng;
   readonly #rate: number;
@@ -84,6 +86,7 @@ export class SimNode {
       listener,
     );
     world.checker.watch(id, this.disk);
+    this.app = new AppSide(this, world, random);
   }
 
   #flushMs(): number {
@@ -100,8 +103,9 @@ export class SimNode {
   get core(): Raft | undefined {
     return this.#life?.core;
   }
-  get applied(): number {
-    return this.#life?.applied ?? 0;
+  /** Highest index known here to be committed. */
+  get commit(): number {
+    return this.#life?.commit ?? 0;
   }
   /** This node's monotonic clock, ms. */
   get clock(): number {
@@ -119,8 +123,9 @@ export class SimNode {
     const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
     this.#lives++;
     const front = new Front(this.#frontHost(this.#lives), core, this.#lives);
-    const life: Life = { core, front, commit: 0, applied: 0, applying: false, flushing: false };
+    const life: Life = { core, front, commit: 0, flushing: false };
     this.#life = life;
+    this.app.sidecarStarted(front);
     this.#tickLater(life);
   }
 
@@ -137,6 +142,7 @@ export class SimNode {
     trace.say(schedule.now, () => `${this.id} CRASHES (${cause}), writes under way: ${left}`);
     trace.mixText(`crash${this.id}`);
     checker.crashed(this.id);
+    this.app.sidecarCrashed();
     life.front.crashed();
     this.onCrash(cause);
   }
@@ -213,15 +219,22 @@ export class SimNode {
     });
   }
 
+  /** Runs later, while this life lasts and runs. */
+  whileAlive(ms: number, run: () => void): void {
+    if (this.#life !== undefined) this.#later(ms, this.#life, run);
+  }
+
   #tickLater(life: Life): void {
     this.#later(TICK_MS / this.#rate, life, () => {
       this.#tickLater(life);
-      this.#step({ type: 'applied', index: life.applied });
+      this.#step({ type: 'applied', index: this.app.applied });
       this.#step({ type: 'tick' });
       if (this.#life !== life) return;
       if (life.core.role === 'LEADER' && this.disk.oldestWriteMs > 2 * ELECTION_MAX_MS)
         this.#step({ type: 'stepDown', cause: 'DISK_STUCK' });
-      if (this.#life === life) life.front.tick(this.#wall());
+      if (this.#life !== life) return;
+      life.front.tick(this.#wall());
+      this.app.committed();
     });
   }
 
@@ -355,22 +368,7 @@ export class SimNode {
     if (index > life.core.durableIndex) this.#world.trace.count('commit ahead of the own disk');
     life.commit = index;
     life.front.committed(before, index);
-    if (life.applying) return;
-    life.applying = true;
-    const { applyMs } = this.#world.plan;
-    this.#later(this.#world.healed ? 0.1 : this.#random.between(0, applyMs), life, () => this.#apply(life));
-  }
-
-  #apply(life: Life): void {
-    life.applying = false;
-    const before = life.applied;
-    for (let i = before; i < life.commit; i++) {
-      const entry = this.disk.written[i];
-      if (entry !== undefined) this.#world.checker.applies(this.id, entry);
-    }
-    life.applied = life.commit;
-    life.front.decide(this.disk.written.slice(before, life.applied), life.applied);
-    life.front.applied(life.applied, []);
+    this.app.committed();
   }
 
   // ---------------------------------------------------------------- clients and other nodes
@@ -391,7 +389,9 @@ export class SimNode {
 
   /** Takes a command of a client; answers once. Only while the node is up. */
   write(request: WriteRequest, timeoutMs: number): void {
-    this.#life?.front.write(request, timeoutMs);
+    const needsApp = request.wait === 'APPLIED' || (request.session ?? 0) !== 0;
+    if (needsApp && !this.app.attached) request.done(refusal('APP_ABSENT', 'there is no app'));
+    else this.#life?.front.write(request, timeoutMs);
   }
 
   /** Takes a linearizable read of a client; answers once. Only while the node is up. */

@@ -12,6 +12,8 @@ import { SimNetwork } from './network.ts';
 import { SimNode, type Surroundings } from './node.ts';
 import { Prng } from './prng.ts';
 import { Schedule } from './schedule.ts';
+import { SessionClient } from './session-client.ts';
+import { SessionJudge } from './session-judge.ts';
 import { Trace } from './trace.ts';
 
 export interface RunOptions {
@@ -37,7 +39,10 @@ export interface RunResult {
 }
 
 /** Streams of luck, one for each part of the world. */
-const STREAM = { plan: 0, network: 1, chaos: 2, node: 10, client: 100 };
+const STREAM = { plan: 0, network: 1, chaos: 2, node: 10, client: 100, session: 200 };
+
+/** Clients with a session in the runs that have some. */
+const SESSION_CLIENTS = 2;
 
 /** One leader within ten election timeouts of faultless time; slow clocks count slower. */
 const LEADER_MS = 10 * ELECTION_MAX_MS * 1.2;
@@ -68,6 +73,7 @@ class Run {
   readonly world: Surroundings;
   readonly #nodes: readonly SimNode[];
   readonly #clients: readonly SimClient[];
+  readonly #sessionClients: readonly SessionClient[];
   readonly #chaos: Chaos;
   #commands = 0;
 
@@ -86,6 +92,15 @@ class Run {
       { length: plan.clients },
       (_, i) => new SimClient(this.world, this.#nodes, new Prng(seed, STREAM.client + i), next),
     );
+    this.#sessionClients = Array.from(
+      { length: this.#withSessions(seed) ? SESSION_CLIENTS : 0 },
+      (_, i) => new SessionClient(this.world, this.#nodes, new Prng(seed, STREAM.session + i), next),
+    );
+  }
+
+  /** Half of the runs have none: sessions must not hide what happens without them. */
+  #withSessions(seed: number): boolean {
+    return seed % 2 === 0;
   }
 
   #surroundings(seed: number, plan: FaultPlan, voters: string[], lyingDisks: boolean): Surroundings {
@@ -95,19 +110,31 @@ class Run {
     );
     const membership = { voters, outgoing: [], learners: [] };
     const checker = new Checker(trace);
-    return { schedule, trace, checker, plan, network, membership, lyingDisks, healed: false, steps: 0 };
+    const sessions = new SessionJudge(trace);
+    return {
+      schedule,
+      trace,
+      checker,
+      sessions,
+      plan,
+      network,
+      membership,
+      lyingDisks,
+      healed: false,
+      steps: 0,
+    };
   }
 
   safetyPhase(steps: number): void {
     for (const node of this.#nodes) node.start();
-    for (const client of this.#clients) client.start();
+    for (const client of [...this.#clients, ...this.#sessionClients]) client.start();
     this.#chaos.start();
     while (this.world.steps < steps && this.schedule.runNext());
   }
 
   livenessPhase(): void {
     this.trace.say(this.schedule.now, () => 'HEALED');
-    for (const client of this.#clients) client.stop();
+    for (const client of [...this.#clients, ...this.#sessionClients]) client.stop();
     this.#chaos.heal();
     this.#until('one leader', LEADER_MS, () => this.#oneLeader());
     const lengths = this.#nodes.map(({ disk }) => disk.written.length);
@@ -115,6 +142,9 @@ class Run {
       SERVE_MS +
       CATCH_UP_MS * (Math.max(...lengths) - Math.min(...lengths, this.world.checker.committed.length));
     this.#serve(limitMs);
+    this.#until('every command of a session settled', limitMs, () =>
+      this.#sessionClients.every((client) => client.settled),
+    );
     this.#until('all logs equal', limitMs, () => this.#agreed());
     this.#lastWords();
   }
@@ -164,7 +194,7 @@ class Run {
   #agreed(): boolean {
     const { committed } = this.world.checker;
     return this.#nodes.every(
-      (node) => node.applied === committed.length && node.disk.synced.length === committed.length,
+      (node) => node.app.applied === committed.length && node.disk.synced.length === committed.length,
     );
   }
 

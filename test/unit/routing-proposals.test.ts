@@ -1,6 +1,7 @@
 /** Forwarding and the watch-point, case by case (the simulation has them in whole clusters). */
 import assert from 'node:assert/strict';
 import type { Refusal } from '../../shared/codes.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import type { ForwardPropose, RoutingMessage } from '../../shared/messages.ts';
 import {
   type ProposalOutcome,
@@ -12,6 +13,15 @@ import {
 import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
 
 const LOST_REPLY_MS = 300;
+
+const REQUEST = {
+  command: Buffer.from('x'),
+  session: 0,
+  sequence: 0,
+  expectedTerm: undefined,
+  wait: 'APPLIED',
+  deadline: 10_000,
+} as const;
 
 class Host implements RoutingPort {
   readonly id = 'n1';
@@ -43,23 +53,19 @@ class Host implements RoutingPort {
   }
 
   take(more: Partial<TicketRequest> = {}): void {
-    const request: TicketRequest = {
-      command: Buffer.from('x'),
-      session: 0,
-      sequence: 0,
-      expectedTerm: undefined,
-      wait: 'APPLIED',
-      deadline: 10_000,
-      done: (outcome) => this.outcomes.push(outcome),
-      ...more,
-    };
-    this.router.take(ticketOf(request));
+    this.router.take(ticketOf({ ...REQUEST, done: (outcome) => this.outcomes.push(outcome), ...more }));
     this.router.flush();
   }
 
   /** What was last forwarded. */
   get forwarded(): ForwardPropose {
     return this.sent.filter((m) => m.type === 'ForwardPropose').at(-1) as ForwardPropose;
+  }
+
+  /** `from` answers a part of the batch `id`. */
+  saysOf(id: number, from: string, offset: number, count: number, firstIndex: number, refused = ''): void {
+    const head = { type: 'ForwardProposed', group: '', from, to: 'n1', id, offset, count } as const;
+    this.router.receiveProposed({ ...head, firstIndex, term: 4, refused, leader: '' }, 0, 0, 0);
   }
 
   /** `from` says where it put the batch `id`, or refuses it. */
@@ -189,6 +195,70 @@ describe('proposals on a node that does not lead', () => {
     for (let i = 0; i < 11; i++) host.take();
     assert.deepEqual(host.codes(), ['OVERLOADED']);
     assert.equal(host.router.pending, 10);
+  });
+
+  it('are answered in parts where some of a batch wait for others', () => {
+    for (const sequence of [3, 1, 2]) {
+      host.router.take(ticketOf({ ...REQUEST, session: 9, sequence, done: (o) => host.outcomes.push(o) }));
+    }
+    host.router.flush();
+    const { id } = host.forwarded;
+    host.saysOf(id, 'n2', 1, 2, 7);
+    host.saysOf(id, 'n2', 1, 2, 20);
+    host.saysOf(id, 'n2', 0, 1, 0, 'SEQUENCE_GAP');
+    host.saysOf(id, 'n2', 0, 3, 30);
+    host.commits(0, 30, 4);
+    host.router.applied(0, 30);
+    assert.deepEqual(host.codes(), ['SEQUENCE_GAP', undefined, undefined]);
+    assert.deepEqual(
+      host.outcomes.map((outcome) => ('index' in outcome ? outcome.index : 0)),
+      [0, 7, 8],
+    );
+    assert.equal(host.router.pending, 0);
+  });
+
+  it('of a session go out again though their reply is missing, and no later refusal is definite', () => {
+    host.take({ session: 9, sequence: 1 });
+    host.router.leaderIs('n3', 5, 10);
+    host.router.expire(10 + LOST_REPLY_MS);
+    host.router.flush();
+    assert.deepEqual([host.sent.length, host.forwarded.to, host.router.reforwarded], [2, 'n3', 1]);
+    host.says(host.forwarded.id, 'n3', 0, 0, 'OVERLOADED');
+    assert.deepEqual(host.codes(), ['LEADER_LOST']);
+  });
+
+  it('of a session with COMMITTED are answered when they are decided', () => {
+    host.take({ session: 9, sequence: 1, wait: 'COMMITTED' });
+    host.says(host.forwarded.id, 'n2', 7, 4);
+    host.commits(0, 7, 4);
+    assert.deepEqual(host.outcomes, []);
+    host.router.decided(0, 7);
+    assert.deepEqual(host.outcomes, [{ index: 7, term: 4 }]);
+  });
+
+  it('are not sent round and round by nodes that each take another for the leader', () => {
+    host.take();
+    const { id } = host.forwarded;
+    const bounce = (from: string, leader: string): void => {
+      const head = { type: 'ForwardProposed', group: '', from, to: 'n1', offset: 0, count: 1 } as const;
+      const message = {
+        ...head,
+        id: host.forwarded.id,
+        firstIndex: 0,
+        term: 0,
+        refused: 'NOT_LEADER',
+        leader,
+      };
+      host.router.receiveProposed(message, 0, 0, 0);
+      host.router.flush();
+    };
+    for (let i = 0; i < 10; i++) bounce(i % 2 === 0 ? 'n2' : 'n3', i % 2 === 0 ? 'n3' : 'n2');
+    assert.equal(host.sent.length, 1 + LIMITS.forwardHops);
+    assert.equal(host.router.waiting, 1);
+    host.router.leaderIs('n2', 4, 20);
+    host.router.flush();
+    assert.ok(host.forwarded.id > id);
+    assert.equal(host.router.waiting, 0);
   });
 
   it('are all answered once when the node stops', () => {

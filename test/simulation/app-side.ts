@@ -1,0 +1,176 @@
+/**
+ * The app of one simulated node: a process of its own that outlives its sidecar, or dies beside it. It counts what it
+ * applies; its result of a command is that count, so whoever applied something else gives another answer.
+ *
+ * MUST: take only what its sidecar decided for it, in order; say hello where it stands.
+ * MAY: crash at any time, also between applying and saying so; keep its state over a crash, or lose it.
+ */
+import type { Entry } from '../../shared/entry.ts';
+import { concernsSessions, SessionTable } from '../../sidecar/machine/session-table.ts';
+import type { Front } from './front.ts';
+import type { SimNode, Surroundings } from './node.ts';
+import type { Prng } from './prng.ts';
+
+/** How long a crashed app is away at most, ms. */
+const AWAY_MS = 400;
+/** One delivery has at most so many entries. */
+const DELIVERY_MAX = 40;
+
+/** The connection to one life of the sidecar. */
+interface Link {
+  readonly front: Front;
+  /** Everything through this index was decided. */
+  decided: number;
+  /** What was decided and not applied. */
+  readonly batches: { readonly entries: readonly Entry[]; readonly through: number }[];
+  deciding: boolean;
+  applying: boolean;
+}
+
+export class AppSide {
+  readonly #node: SimNode;
+  readonly #world: Surroundings;
+  readonly #random: Prng;
+  /** Its state survives a crash. */
+  readonly #durable: boolean;
+  #front: Front | undefined;
+  #link: Link | undefined;
+  #up = true;
+  #applied = 0;
+  /** Commands applied in all: the state. */
+  #effects = 0;
+
+  constructor(node: SimNode, world: Surroundings, random: Prng) {
+    this.#node = node;
+    this.#world = world;
+    this.#random = random;
+    this.#durable = random.chance(0.5);
+  }
+
+  get applied(): number {
+    return this.#applied;
+  }
+
+  get attached(): boolean {
+    return this.#link !== undefined;
+  }
+
+  // ---------------------------------------------------------------- lives
+
+  sidecarStarted(front: Front): void {
+    this.#front = front;
+  }
+
+  sidecarCrashed(): void {
+    this.#front = undefined;
+    this.#link = undefined;
+    if (this.#random.chance(0.5)) this.#die();
+  }
+
+  /** The app alone dies. */
+  crash(): void {
+    if (!this.#up) return;
+    this.#world.trace.count(this.#durable ? 'app crash, state kept' : 'app crash, state lost');
+    this.#link = undefined;
+    this.#die();
+    const away = this.#world.healed ? 0 : this.#random.between(0, AWAY_MS);
+    this.#up = false;
+    this.#world.schedule.after(away, () => {
+      this.#up = true;
+      this.committed();
+    });
+  }
+
+  #die(): void {
+    if (this.#durable) return;
+    this.#applied = 0;
+    this.#effects = 0;
+  }
+
+  /** Says hello as soon as its sidecar knows everything it has applied to be committed. */
+  #attach(): void {
+    const front = this.#front;
+    if (front === undefined || !this.#up || this.#applied > this.#node.commit) return;
+    const table = this.#tableAt(front);
+    this.#world.checker.attached(this.#node.id, this.#applied);
+    this.#link = { front, decided: this.#applied, batches: [], deciding: false, applying: false };
+    front.attached(table);
+  }
+
+  /** As `tableAt` of the daemon: its own table where the app goes on from there, else from the log. */
+  #tableAt(front: Front): SessionTable {
+    const known = front.machine.table;
+    const table = known.position <= this.#applied ? known.clone() : new SessionTable();
+    for (const entry of this.#node.disk.written.slice(table.position, this.#applied))
+      if (concernsSessions(entry)) table.apply(entry);
+    table.passTo(this.#applied);
+    return table;
+  }
+
+  // ---------------------------------------------------------------- the log
+
+  /** The commit index of its sidecar advanced, or something else may go on. */
+  committed(): void {
+    if (this.#link === undefined) this.#attach();
+    const link = this.#link;
+    if (link === undefined || link.deciding || link.decided >= this.#node.commit) return;
+    link.deciding = true;
+    this.#later(link, 0.2, () => {
+      link.deciding = false;
+      this.#decide(link);
+    });
+  }
+
+  #later(link: Link, maxMs: number, run: () => void): void {
+    const ms = this.#world.healed ? 0.1 : this.#random.between(0, maxMs);
+    this.#node.whileAlive(ms, () => {
+      if (this.#link === link) run();
+    });
+  }
+
+  #decide(link: Link): void {
+    const { checker } = this.#world;
+    const through = Math.min(this.#node.commit, link.decided + 1 + this.#random.int(DELIVERY_MAX));
+    const stretch = this.#node.disk.written.slice(link.decided, through);
+    link.decided = through;
+    const entries = link.front.decide(stretch, through, (given) => {
+      const delivered = new Set(given);
+      for (const entry of stretch) {
+        checker.applies(this.#node.id, entry);
+        this.#world.sessions.decided(this.#node.id, entry, delivered.has(entry));
+      }
+    });
+    link.batches.push({ entries, through });
+    this.#applySoon(link);
+    this.committed();
+  }
+
+  #applySoon(link: Link): void {
+    if (link.applying || link.batches.length === 0) return;
+    link.applying = true;
+    this.#later(link, this.#world.plan.applyMs, () => {
+      link.applying = false;
+      this.#apply(link);
+    });
+  }
+
+  #apply(link: Link): void {
+    const batch = link.batches.shift();
+    if (batch === undefined) return;
+    const results = batch.entries.map((entry) => {
+      this.#effects++;
+      this.#world.sessions.applied(this.#node.id, entry, this.#effects);
+      const result = Buffer.alloc(4);
+      result.writeUInt32BE(this.#effects);
+      return { index: entry.index, result };
+    });
+    this.#applied = batch.through;
+    if (this.#random.chance(this.#world.healed ? 0 : this.#world.plan.appCrashAtAck)) {
+      this.#world.trace.count('app crash between applying and saying so');
+      this.crash();
+      return;
+    }
+    link.front.applied(batch.through, results);
+    this.#applySoon(link);
+  }
+}
