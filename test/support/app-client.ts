@@ -71,8 +71,9 @@ export class AppClient {
     to: ConnectTo,
     name: CodecName,
     stateMachine?: Partial<StateMachineHello>,
+    keepBytes = true,
   ): Promise<AppClient> {
-    const client = await AppClient.open(to, name);
+    const client = await AppClient.open(to, name, { keepBytes });
     client.hello(stateMachine);
     await client.next('welcome');
     return client;
