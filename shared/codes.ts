@@ -17,6 +17,8 @@ export const DEFINITE_CODES = [
   'APP_ABSENT',
   'APP_AHEAD',
   'APP_DIVERGED',
+  /** An operator skipped the command: no app was given it. */
+  'SKIPPED',
   'NO_SPACE',
   'UNAUTHORIZED',
   'FORBIDDEN',

@@ -128,6 +128,7 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   TRANSFER_STARTED: (event) =>
     `hands its leadership over to ${event.peer === undefined || event.peer === '' ? 'the best follower' : name(event.peer)}`,
   TRANSFER_FAILED: (event) => `gave up handing over to ${name(event.peer)}${because(event.reason)}`,
+  SKIPPED: (event) => `entry ${event.index ?? 0} is given to no app: an operator skipped it`,
   WHOLE: () => 'its log is proven whole again: it votes',
 };
 

@@ -19,6 +19,8 @@ export const EntryKind = {
   SESSION_CLOSE: 5,
   /** Sessions that were silent for longer than their time to live end, if they are still silent at this place of the log. */
   SESSION_EXPIRE: 6,
+  /** An operator's word: no app is given the command at another index (`wire/skip-entry.ts`). */
+  SKIP: 7,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 

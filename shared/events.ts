@@ -51,6 +51,8 @@ export const EVENT_KINDS = [
   'TRANSFER_STARTED',
   /** Leader: gave the transfer to `peer` up. cause TRANSFER_FAILED; `reason`. */
   'TRANSFER_FAILED',
+  /** An operator's SKIP is committed: no app is given the command at `index` any more. cause OPERATOR. */
+  'SKIPPED',
   /** The log is proven whole again: the node votes. cause REPAIRED. */
   'WHOLE',
 ] as const;
@@ -90,6 +92,7 @@ export const EVENT_CAUSES = [
   'TRANSFER_ASKED',
   'TRANSFER_FAILED',
   'REPAIRED',
+  'OPERATOR',
 ] as const;
 export type EventCause = Cause | (typeof EVENT_CAUSES)[number];
 

@@ -118,6 +118,8 @@ export const LIMITS = {
   sessionHeldBytes: 32 * 1024 * 1024,
   /** Sessions that one entry of the log may end. The rest goes into the next. */
   sessionExpiries: 1_000,
+  /** The reason an operator gives for skipping a command, in characters. Over it: BAD_REQUEST. */
+  skipReasonChars: 500,
   /** How often the leader looks for sessions that were silent too long. */
   sessionSweepMs: 500,
   /** Sessions of one app connection that are told to it when they expire. Over it: the oldest one is not told. */

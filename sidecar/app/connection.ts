@@ -233,7 +233,7 @@ export class Connection {
       fault,
     };
     const delivery = new Delivery(host, sink, limits, windowOf(machine, limits), epoch, replayFrom - 1);
-    slot.take(ticket, delivery, () => this.#superseded());
+    slot.take(ticket, delivery, (reason) => this.#dismissed(reason));
     this.#delivery = delivery;
     this.#phase = 'OPEN';
     link.send(welcome(host.facts(), limits, epoch, replayFrom));
@@ -242,10 +242,12 @@ export class Connection {
     link.release();
   }
 
-  #superseded(): void {
-    this.#delivery?.stop(undefined);
+  #dismissed(reason: 'SUPERSEDED' | 'SKIPPED'): void {
+    // Who took over is news of its own; an app that is to come back is absent meanwhile.
+    if (reason === 'SUPERSEDED') this.#delivery?.stop(undefined);
+    else this.#stopDelivery('an operator skipped the command that the app could not apply');
     this.#delivery = undefined;
-    this.#leave('SUPERSEDED');
+    this.#leave(reason);
   }
 
   #tellPressure(): void {

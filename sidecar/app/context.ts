@@ -44,8 +44,8 @@ export interface StateMachineSlot {
   ticket(): number;
   /** True when a hello with a later ticket was let in meanwhile. */
   overtaken(ticket: number): boolean;
-  /** Lets a state machine in; the one before it is told SUPERSEDED and closed. */
-  take(ticket: number, delivery: Delivery, supersede: () => void): void;
+  /** Lets a state machine in; the one before it is dismissed as SUPERSEDED. `dismiss` tells it why, and closes it. */
+  take(ticket: number, delivery: Delivery, dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void): void;
   /** It is gone. Does nothing when it was superseded before. */
   leave(delivery: Delivery): void;
 }

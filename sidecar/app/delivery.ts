@@ -72,8 +72,8 @@ export class Delivery {
   /** Counts resumes: a pull that was asked for before is thrown away. */
   #course = 0;
   #state: AppState = 'CONNECTED';
-  /** After `applyFailed`, until `resume`. */
-  #failed = false;
+  /** After `applyFailed`, until `resume`: the index. */
+  #failedAt: number | undefined;
   #stopped = false;
   /** Delivery waits for the app to read what was sent. */
   #sinkFull = false;
@@ -101,6 +101,11 @@ export class Delivery {
     return this.#delivered;
   }
 
+  /** The entry that the app could not apply, while it stands there. */
+  get failedAt(): number | undefined {
+    return this.#failedAt;
+  }
+
   get applied(): number {
     return this.#applied;
   }
@@ -117,7 +122,7 @@ export class Delivery {
 
   /** Delivers what is committed and fits. Called at the end of a turn. */
   pump(): void {
-    while (!this.#stopped && !this.#failed && !this.#pulling && this.#sinkHasRoom()) {
+    while (!this.#stopped && this.#failedAt === undefined && !this.#pulling && this.#sinkHasRoom()) {
       if (this.#next !== undefined) {
         const { stretch, bytes } = this.#next;
         if (!this.#fits(stretch, bytes)) return;
@@ -151,7 +156,7 @@ export class Delivery {
     this.#acknowledged = through;
     this.#inFlight.applied(through);
     this.#watch.sign(this.#inFlight.entries > 0);
-    if (!this.#failed) this.#report('CONNECTED', 'the app applies what it is given');
+    if (this.#failedAt === undefined) this.#report('CONNECTED', 'the app applies what it is given');
     this.#advance(this.#results(frame.results, before));
     this.#sink.wake();
     return undefined;
@@ -164,7 +169,7 @@ export class Delivery {
         `applyFailed.index is ${frame.index}, but what is delivered and not applied is ${this.#acknowledged + 1} to ${this.#delivered}`,
       );
     }
-    this.#failed = true;
+    this.#failedAt = frame.index;
     const text = `${frame.code}: ${frame.message}`.slice(0, APP_TEXT_CHARS);
     this.#state = 'STALLED';
     this.#host.appState(this.epoch, 'STALLED', `the app failed to apply entry ${frame.index} (${text})`);
@@ -174,11 +179,11 @@ export class Delivery {
   /** Delivers again from `from`. Entries that were on their way before this arrive twice; the app drops those. */
   resume(frame: ResumeFrame): Refused | undefined {
     const { from } = frame;
-    if (!this.#failed) return refused('resume is only for after applyFailed');
+    if (this.#failedAt === undefined) return refused('resume is only for after applyFailed');
     if (from <= this.#acknowledged || from > this.#applied + 1) {
       return refused(`resume.from is ${from}, but the app has applied through ${this.#applied}`);
     }
-    this.#failed = false;
+    this.#failedAt = undefined;
     this.#course += 1;
     // What lies between `from` and what is applied is no command that takes effect.
     this.#delivered = this.#applied;
@@ -312,7 +317,7 @@ export class Delivery {
   }
 
   #late(state: 'LAGGING' | 'STALLED', waitedMs: number): void {
-    if (this.#failed) return;
+    if (this.#failedAt !== undefined) return;
     const first = this.#inFlight.firstIndex;
     this.#report(
       state,

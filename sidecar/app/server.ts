@@ -61,7 +61,9 @@ export class AppServer implements StateMachineSlot {
   #flushes = 0;
   #company = false;
   #tickets = 0;
-  #machine: { ticket: number; delivery: Delivery; supersede: () => void } | undefined;
+  #machine:
+    | { ticket: number; delivery: Delivery; dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void }
+    | undefined;
   #lastTicketIn = 0;
 
   constructor(options: AppServerOptions) {
@@ -129,6 +131,12 @@ export class AppServer implements StateMachineSlot {
     this.#broadcast({ type: 'pressure', level });
   }
 
+  /** The command at `index` is skipped: a state machine that failed to apply it says hello again, and goes on behind it. */
+  skipped(index: number): void {
+    const machine = this.#machine;
+    if (machine?.delivery.failedAt === index) machine.dismiss('SKIPPED');
+  }
+
   /** Tells the connections that used them. */
   sessionsExpired(sessions: readonly number[]): void {
     for (const connection of this.#connections.values()) connection.sessionsExpired(sessions);
@@ -177,11 +185,11 @@ export class AppServer implements StateMachineSlot {
     return ticket < this.#lastTicketIn;
   }
 
-  take(ticket: number, delivery: Delivery, supersede: () => void): void {
+  take(ticket: number, delivery: Delivery, dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void): void {
     const before = this.#machine;
-    this.#machine = { ticket, delivery, supersede };
+    this.#machine = { ticket, delivery, dismiss };
     this.#lastTicketIn = ticket;
-    before?.supersede();
+    before?.dismiss('SUPERSEDED');
   }
 
   leave(delivery: Delivery): void {

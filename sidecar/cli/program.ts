@@ -12,6 +12,7 @@ import { addMembers } from './commands/members.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
 import { addRun } from './commands/run.ts';
+import { addSkip } from './commands/skip.ts';
 import { addStatus } from './commands/status.ts';
 import { addTerms } from './commands/terms.ts';
 import { addTransfer } from './commands/transfer.ts';
@@ -53,7 +54,7 @@ export function buildProgram(shell: Shell): Command {
   for (const add of [addRun, addDev, addDemo]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
-  for (const add of [...looking, addPropose, addRead, addTransfer, addLsp]) add(program, shell);
+  for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addLsp]) add(program, shell);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);
   return program;

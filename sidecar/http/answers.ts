@@ -38,6 +38,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   TERM_CHANGED: 409,
   SESSION_UNKNOWN: 409,
   SEQUENCE_GAP: 409,
+  SKIPPED: 409,
   TOO_LARGE: 413,
   INTERNAL: 500,
   UNSUPPORTED: 501,

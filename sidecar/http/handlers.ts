@@ -19,6 +19,7 @@ import {
   sessionBody,
   sessionId,
   sessionOf,
+  skipBody,
   timeoutOf,
   transferBody,
 } from './input.ts';
@@ -153,6 +154,14 @@ export const read: Handler = async (request, response, host) => {
   const outcome = await host.read({ consistency, index, timeoutMs: timeoutOf(request.headers) });
   if (isRefusal(outcome)) sendRefusal(response, outcome);
   else sendJson(response, 200, { index: outcome.index });
+};
+
+export const skip: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { index, reason } = check(skipBody, request.body, 'the body');
+  const outcome = await host.skip(index, reason, timeoutOf(request.headers));
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
 };
 
 export const transfer: Handler = async (request, response, host) => {

@@ -68,6 +68,8 @@ export interface HttpHost {
     index: number | undefined;
     timeoutMs: number;
   }): Promise<{ index: number } | Refusal>;
+  /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */
+  skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal>;
   /** Hands leadership to `to` ('' lets the leader choose); resolves when another node leads, or with a refusal. */
   transfer(to: string): Promise<{ leader: string; term: number } | Refusal>;
   /** Prometheus text and its content type. */

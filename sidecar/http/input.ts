@@ -85,6 +85,14 @@ export const sessionBody = z
 
 export const sessionId = z.object({ id: digits });
 
+export const skipBody = z.strictObject({
+  index: index.positive('give the index of an entry'),
+  reason: z
+    .string('say why')
+    .min(1, 'say why')
+    .max(LIMITS.skipReasonChars, `at most ${LIMITS.skipReasonChars} characters`),
+});
+
 export const transferBody = z.strictObject({ to: nameSchema.optional() });
 
 /** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */

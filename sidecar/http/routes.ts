@@ -55,6 +55,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/read', scope: 'write', body: 'json', handler: handlers.read },
 
   { method: 'POST', path: '/v1/leader/transfer', scope: 'admin', body: 'json', handler: handlers.transfer },
+  { method: 'POST', path: '/v1/skip', scope: 'admin', body: 'json', handler: handlers.skip },
   { method: 'POST', path: '/v1/members', scope: 'admin', body: 'none', handler: later('adding a member') },
   {
     method: 'DELETE',

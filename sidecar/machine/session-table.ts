@@ -35,9 +35,16 @@ const FULL: Verdict = { kind: 'FULL' };
 const KEPT: Verdict = { kind: 'KEPT' };
 const CLOSED: Verdict = { kind: 'CLOSED' };
 
+const SESSION_KINDS: ReadonlySet<EntryKind> = new Set([
+  EntryKind.SESSION_OPEN,
+  EntryKind.SESSION_KEEP,
+  EntryKind.SESSION_CLOSE,
+  EntryKind.SESSION_EXPIRE,
+]);
+
 /** Does the entry concern the table at all? Most do not. */
 export function concernsSessions(entry: Entry): boolean {
-  return entry.kind === EntryKind.COMMAND ? entry.session !== 0 : entry.kind !== EntryKind.NOOP;
+  return entry.kind === EntryKind.COMMAND ? entry.session !== 0 : SESSION_KINDS.has(entry.kind);
 }
 
 export class SessionTable {
@@ -97,7 +104,7 @@ export class SessionTable {
       case EntryKind.SESSION_EXPIRE:
         return this.#expire(entry);
       default:
-        return APPLY;
+        throw new RangeError(`entry ${entry.index} does not concern sessions`);
     }
   }
 

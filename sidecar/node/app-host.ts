@@ -4,6 +4,7 @@
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
 import { encodeSessionOpen } from '../../shared/wire/session-entries.ts';
+import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import type {
   AppHost,
   AppliedResult,
@@ -84,6 +85,35 @@ export class NodeAppHost implements AppHost {
       },
     };
     this.#take(ticket, true);
+  }
+
+  /**
+   * Proposes that no app is given the command at `index`. Refused where our own app has applied it already: a state that has it
+   * and a state that skips it are two states.
+   */
+  skip(
+    index: number,
+    reason: string,
+    timeoutMs: number,
+    done: (outcome: { index: number; at: number } | Refusal) => void,
+  ): void {
+    const { app, driver } = this.#node;
+    if (index > driver.raft.commitIndex || index <= app.applied) {
+      const where = `the app has applied ${app.applied}, and ${driver.raft.commitIndex} is committed`;
+      done(refusal('BAD_REQUEST', `entry ${index} cannot be skipped: on this node ${where}`));
+      return;
+    }
+    const ticket: TicketRequest = {
+      kind: EntryKind.SKIP,
+      command: encodeSkip({ index, reason }),
+      session: 0,
+      sequence: 0,
+      expectedTerm: undefined,
+      wait: 'COMMITTED',
+      deadline: performance.now() + timeoutMs,
+      done: (outcome) => done('code' in outcome ? outcome : { index, at: outcome.index }),
+    };
+    this.#take(ticket, false);
   }
 
   #take(request: TicketRequest, needsApp: boolean): void {

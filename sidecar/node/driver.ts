@@ -5,7 +5,7 @@
  * seal entries (record, chain hash) before they reach the disk or the network; let the sockets be read before an election
  * timer is trusted after a stall; stop for good on a storage fault or a broken invariant.
  */
-import { type ChainHash, EntryKind } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Command, RaftMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
@@ -30,6 +30,8 @@ export interface DriverListener {
   note(note: NoteEffect): void;
   /** Entries through `last` were handed to the disk, after those from `truncateFrom` on were dropped; either may be absent. */
   appended(truncateFrom: number | undefined, last: number | undefined): void;
+  /** A SKIP entry was handed to the disk. */
+  skipAppended(entry: Entry): void;
   /** Our disk has the log through `index`, since `at` (`performance.now()`). Told after what followed from it. */
   durable(index: number, at: number): void;
   committed(before: number, now: number): void;
@@ -277,6 +279,7 @@ export class RaftDriver {
     });
     if (sequence !== effect.sequence) throw new Error(`write ${effect.sequence} was queued as ${sequence}`);
     this.#listener.appended(effect.truncateFrom, effect.entries.at(-1)?.index);
+    for (const entry of effect.entries) if (entry.kind === EntryKind.SKIP) this.#listener.skipAppended(entry);
     return true;
   }
 

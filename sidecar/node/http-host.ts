@@ -170,6 +170,10 @@ export class NodeHttpHost implements HttpHost {
     return new Promise((resolve) => this.#parts.app.session(request, resolve));
   }
 
+  skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal> {
+    return new Promise((resolve) => this.#parts.app.skip(index, reason, timeoutMs, resolve));
+  }
+
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {
     return new Promise((resolve) => this.#parts.app.read(request, resolve));
   }

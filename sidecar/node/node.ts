@@ -29,6 +29,7 @@ import { ReadQuestions } from './read-questions.ts';
 import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
 import { NodeSessions } from './sessions.ts';
+import { Skips } from './skips.ts';
 import { Transfers } from './transfers.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
@@ -37,6 +38,8 @@ export interface NodeListener {
   roleChanged(role: Role, term: number, leader: string, cause: Cause): void;
   /** How hard clients may push now. */
   pressure(level: PressureLevel): void;
+  /** An operator skipped the command at `index`. */
+  skipped(index: number): void;
   /** These sessions ended, since nothing was heard of their clients. */
   sessionsExpired(sessions: readonly number[]): void;
   /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
@@ -75,6 +78,10 @@ const SLOW_DOWN_AT = 0.5;
 const STOP_AT = 0.9;
 
 const NOT_TAKEN = { refused: 'NOT_LEADER' } as const;
+function skippedAt(index: number): Refusal {
+  return refusal('SKIPPED', `an operator skipped the command at ${index}: no app was given it`);
+}
+
 const NOWHERE = { firstIndex: 0, term: 0 } as const;
 
 export class Node implements RoutingPort {
@@ -89,6 +96,7 @@ export class Node implements RoutingPort {
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
+  skips: Skips;
   /** How reads taken here ended. */
   readonly readOutcomes = {
     LINEARIZABLE: new Tally(),
@@ -132,6 +140,7 @@ export class Node implements RoutingPort {
       append: (commands) => this.driver.propose(commands),
       answer: (to, id, part) => this.#answerForwarded(to, id, part),
     });
+    this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
@@ -146,7 +155,11 @@ export class Node implements RoutingPort {
       listener: {
         role: (effect) => this.#roleChanged(effect),
         note: (note) => this.recorder.note(note),
-        appended: (truncateFrom, last) => this.recorder.appended(truncateFrom, last),
+        appended: (truncateFrom, last) => {
+          if (truncateFrom !== undefined) this.skips.truncated(truncateFrom);
+          this.recorder.appended(truncateFrom, last);
+        },
+        skipAppended: (entry) => this.skips.appended(entry),
         durable: (index, at) => this.recorder.durable(index, at),
         committed: (before, now) => this.#committed(before, now),
         readIndex: (ref, index) => this.#readIndex(ref, index),
@@ -164,6 +177,7 @@ export class Node implements RoutingPort {
   /** Consensus begins again from what the disk holds (after it was full). */
   restart(store: Store, stored: StoredState): void {
     this.options = { ...this.options, store, stored };
+    this.skips = new Skips(stored.skips);
     this.driver = this.#createDriver();
     this.recorder.restarted();
     this.driver.start();
@@ -257,7 +271,9 @@ export class Node implements RoutingPort {
   }
 
   outcomeOf(ticket: Ticket): ProposalOutcome | Refusal {
-    return answerOf(this.sessions.machine, ticket, (index) => this.#results.at(index)?.result);
+    const outcome = answerOf(this.sessions.machine, ticket, (index) => this.#results.at(index)?.result);
+    const skipped = 'code' in outcome ? 0 : outcome.index;
+    return this.skips.has(skipped) ? skippedAt(skipped) : outcome;
   }
 
   // ---------------------------------------------------------------- from the driver
@@ -280,12 +296,20 @@ export class Node implements RoutingPort {
 
   #committed(before: number, now: number): void {
     this.recorder.committed(now);
+    for (const index of this.skips.committed(now)) this.#skipped(index);
     this.proposals.committed(before, now);
     this.#commitWaiters.committed(now);
     // Where no client waits, the app gets what was committed a moment later, in one batch.
     if (this.proposals.pending + this.reads.pending > 0) this.options.listener.committed();
     // What was surely lost waits to be forwarded again.
     this.wake();
+  }
+
+  /** No app is given the command any more: one that stands there goes on behind it. */
+  #skipped(index: number): void {
+    this.options.log.warn({ index }, 'an operator skipped a command');
+    this.recorder.skipped(index);
+    this.options.listener.skipped(index);
   }
 
   #readIndex(ref: number, index: number | undefined): void {
@@ -390,7 +414,10 @@ export class Node implements RoutingPort {
   decide(entries: readonly Entry[], through: number): readonly Entry[] {
     const { machine } = this.sessions;
     const before = machine.ahead.position;
-    const delivered = machine.decide(entries, through);
+    const decided = machine.decide(entries, through);
+    const delivered = decided.some(({ index }) => this.skips.has(index))
+      ? decided.filter(({ index }) => !this.skips.has(index))
+      : decided;
     this.proposals.decided(before, through);
     const expired = machine.takeExpired();
     if (expired.length > 0) this.options.listener.sessionsExpired(expired);

@@ -77,6 +77,11 @@ export class Recorder {
     this.stages.truncated(log.lastIndex);
   }
 
+  /** An operator's SKIP of the command at `index` is committed. */
+  skipped(index: number): void {
+    this.#record({ kind: 'SKIPPED', cause: 'OPERATOR', index });
+  }
+
   stopping(cause: 'SHUTTING_DOWN' | 'FAULT', reason: string): void {
     this.#record({ kind: 'STOPPING', cause, reason });
   }

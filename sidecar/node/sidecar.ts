@@ -166,6 +166,7 @@ class RunningSidecar implements Sidecar {
       listener: {
         committed: () => this.#app?.committed(),
         pressure: (level) => this.#app?.setPressure(level),
+        skipped: (index) => this.#app?.skipped(index),
         sessionsExpired: (sessions) => this.#app?.sessionsExpired(sessions),
         roleChanged: (role, term, leader, cause) => {
           if (role === 'CANDIDATE') this.#metrics?.electionStarted();

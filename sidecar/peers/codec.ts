@@ -37,6 +37,7 @@ const FORWARDABLE: ReadonlySet<EntryKind> = new Set([
   EntryKind.SESSION_OPEN,
   EntryKind.SESSION_KEEP,
   EntryKind.SESSION_CLOSE,
+  EntryKind.SKIP,
 ]);
 
 const NO_BYTES = Buffer.alloc(0);

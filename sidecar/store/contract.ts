@@ -39,6 +39,12 @@ export type Proof =
       readonly mustReach: number;
     };
 
+/** A SKIP entry stands at `at`, about the command at `target`. An index into the log; the entry is what counts. */
+export interface SkipMark {
+  readonly at: number;
+  readonly target: number;
+}
+
 /** What was found on the disk. */
 export interface StoredState {
   readonly hardState: HardState;
@@ -50,6 +56,8 @@ export interface StoredState {
   readonly runs: readonly TermRun[];
   /** The newest entries (contiguous, up to lastIndex), at most `tailBytes` of them: they warm the tail cache. */
   readonly tail: readonly Entry[];
+  /** Every SKIP entry of the log, ascending. */
+  readonly skips: readonly SkipMark[];
   readonly proof: Proof;
   /** True when the folder was made by this call. */
   readonly fresh: boolean;

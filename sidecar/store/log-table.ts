@@ -6,7 +6,7 @@
  */
 import { type ChainHash, HASH_BYTES, type HardState } from '../../shared/entry.ts';
 import { hashFromBytes, hashToBytes } from '../../shared/wire/record.ts';
-import { StoreError } from './contract.ts';
+import { type SkipMark, StoreError } from './contract.ts';
 import type { PackedRow } from './packed-row.ts';
 import {
   bytesOf,
@@ -98,11 +98,21 @@ export class LogTable {
     );
   }
 
+  insertSkip({ at, target }: SkipMark): Promise<void> {
+    return this.#driver.exec(`INSERT INTO skips VALUES (${at}, ${target})`);
+  }
+
+  async skips(): Promise<SkipMark[]> {
+    const rows = await this.#driver.query('SELECT at, target FROM skips ORDER BY at');
+    return rows.map((row) => ({ at: integerOf(row, 'at'), target: integerOf(row, 'target') }));
+  }
+
   /** Begins a transaction and, in the same round trip, writes the hard state and drops rows. */
   begin(hardState: HardState | undefined, deleteFrom: number | undefined): Promise<void> {
     let sql = 'BEGIN IMMEDIATE';
     if (hardState !== undefined) sql += `; ${updateHardState(hardState)}`;
-    if (deleteFrom !== undefined) sql += `; DELETE FROM log WHERE first_index >= ${deleteFrom}`;
+    if (deleteFrom !== undefined)
+      sql += `; DELETE FROM log WHERE first_index >= ${deleteFrom}; DELETE FROM skips WHERE at >= ${deleteFrom}`;
     return this.#driver.exec(sql);
   }
 

@@ -17,6 +17,7 @@ import type { LogShape } from './log-shape.ts';
 import type { LogTable } from './log-table.ts';
 import type { MergedWrite } from './merge-writes.ts';
 import { packRow, planRows, type RowPlan, unpackRow } from './packed-row.ts';
+import { skipsIn } from './skips.ts';
 
 /**
  * Checkpoint (copy the WAL into the database, two fsyncs) once the WAL has about so many bytes and nothing
@@ -83,9 +84,11 @@ export class LogWriter {
       throw new StoreError('FAULT', `the entries from ${entries[0]?.index} on do not continue the log`);
     }
     const rows = planRows(entries);
+    const skips = skipsIn(entries);
     if (cut !== undefined) await this.#lowerWatermark(cut);
     const [row] = rows;
-    if (cut === undefined && hardState === undefined && row !== undefined && rows.length === 1) {
+    const plain = cut === undefined && skips.length === 0;
+    if (plain && hardState === undefined && row !== undefined && rows.length === 1) {
       // The common case: one statement, which is its own transaction.
       await this.#table.insert(packRow(entries, row, previousHash));
     } else if (cut === undefined && hardState !== undefined && row === undefined) {
@@ -186,6 +189,8 @@ export class LogWriter {
     await this.#table.begin(hardState, cut?.deleteFrom);
     if (cut !== undefined) await this.#insertAll(cut.kept, planRows(cut.kept), cut.keptAfter);
     await this.#insertAll(entries, rows, previousHash);
+    // Those of entries that the cut kept are there again, since it drops from the beginning of their row.
+    for (const skip of [...skipsIn(cut?.kept ?? []), ...skipsIn(entries)]) await this.#table.insertSkip(skip);
     await this.#table.commit();
   }
 

@@ -20,6 +20,7 @@ import { checkRange } from './log-reader.ts';
 import { LogShape } from './log-shape.ts';
 import { mergeWrites } from './merge-writes.ts';
 import { newIncarnation } from './schema.ts';
+import { skipsIn } from './skips.ts';
 import { type QueuedWrite, WriteQueue } from './write-queue.ts';
 
 /** What survives `close`: give it to the next MemoryStore to reopen the log. */
@@ -74,6 +75,7 @@ export class MemoryStore implements Store {
       lastHash: this.#durable.lastHash ?? ZERO_HASH,
       runs: this.#durable.runs.list(),
       tail: entries.slice(),
+      skips: skipsIn(entries),
       proof,
       fresh,
     };

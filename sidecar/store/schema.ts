@@ -75,6 +75,12 @@ const TABLES = `
     filler BLOB NOT NULL
   ) STRICT;`;
 
+/** An index into the log: which entries are SKIP, and of what. Folders made before it had none of them. */
+const SKIPS = `CREATE TABLE IF NOT EXISTS skips (
+    at INTEGER PRIMARY KEY CHECK (at ${INDEX}),
+    target INTEGER NOT NULL CHECK (target BETWEEN 0 AND 9007199254740991)
+  ) STRICT`;
+
 /** A random id for a data folder: 32 hex digits. */
 export function newIncarnation(): string {
   return randomBytes(16).toString('hex');
@@ -97,7 +103,7 @@ export async function prepareDatabase(
   const applicationId = await pragmaValue(driver, 'application_id');
   const version = await pragmaValue(driver, 'user_version');
   if (counted !== undefined && integerOf(counted, 'tables') === 0 && applicationId === 0) {
-    await driver.exec(`BEGIN IMMEDIATE; ${TABLES}
+    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS};
       INSERT INTO node_state VALUES (1, '${incarnation}', 0, '');
       INSERT INTO probe VALUES (1, x'');
       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
@@ -109,6 +115,7 @@ export async function prepareDatabase(
   if (version !== FORMAT) {
     throw new StoreError('FAULT', `log.sqlite has format ${version}, this version reads format ${FORMAT}`);
   }
+  await driver.exec(SKIPS);
   return false;
 }
 

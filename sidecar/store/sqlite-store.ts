@@ -175,6 +175,7 @@ export class SqliteStore implements Store {
       lastHash: shape.lastHash ?? ZERO_HASH,
       runs: shape.runs.list(),
       tail: findings.tail,
+      skips: await table.skips(),
       proof: damage === undefined ? { whole: true } : { whole: false, ...damage },
       fresh: made && found === undefined,
     };

@@ -66,14 +66,16 @@ async function faults(
   { kills, random, progress }: CampaignOptions,
   clients: readonly RetryingClient[],
 ): Promise<void> {
-  const pick = (): string => stage.ids[Math.floor(random() * stage.ids.length)] ?? '';
+  const pick = (ids: readonly string[]): string => ids[Math.floor(random() * ids.length)] ?? '';
   const done = (): number => clients.reduce((sum, { counts }) => sum + counts.commands, 0);
   for (let kill = 1; kill <= kills; kill++) {
     const before = done();
+    // Half of the kills hit a cluster at its full speed, the others one that has not recovered from the last.
+    if (kill % 2 === 0) await stage.allConnected();
     const leader = await stage.leader();
-    const other = pick();
-    if (kill % 3 === 0) stage.daemons.network.cutOneWay(leader, other === leader ? pick() : other);
-    if (kill % 4 === 0) await stage.killApp(pick());
+    const others = stage.ids.filter((id) => id !== leader);
+    if (kill % 3 === 0) stage.daemons.network.cutOneWay(leader, pick(others));
+    if (kill % 4 === 0) await stage.killApp(pick(stage.ids));
     await stage.killSidecar(leader);
     if (kill % 5 === 0) await stage.killApp(leader);
     stage.daemons.network.heal();

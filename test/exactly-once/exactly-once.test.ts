@@ -6,9 +6,11 @@ import assert from 'node:assert/strict';
 import { Prng } from '../simulation/prng.ts';
 import { AppClient } from '../support/app-client.ts';
 import { campaign } from './campaign.ts';
+import { sendPairs } from './pairs.ts';
 import { Stage } from './stage.ts';
 
 const KILLS = 6;
+const PAIRS = 500;
 
 describe('exactly once', function () {
   this.timeout(300_000);
@@ -32,6 +34,19 @@ describe('exactly once', function () {
       { surplus: 0, missing: 0, repeats: 0, gaps: 0, problems: [] },
     );
     assert.ok(duplicates > 0, 'no command was tried twice: the run proves nothing');
+  });
+
+  it(`keeps the order of ${PAIRS} pairs that are sent at the same moment through different nodes`, async () => {
+    const random = new Prng(2, 1);
+    const { overtaken, ...verdict } = await sendPairs({
+      pairs: PAIRS,
+      sessions: 25,
+      lateMs: 10,
+      random: () => random.float(),
+      progress: () => undefined,
+    });
+    assert.deepEqual(verdict, { pairs: PAIRS, repeats: 0, gaps: 0, problems: [] });
+    console.log(`      ${overtaken} second commands were answered before the first`);
   });
 
   for (const sessions of [true, false]) {

@@ -8,7 +8,7 @@ import type { ErrorFrame, ProposedFrame } from '../../shared/app-frames.ts';
 import { AppClient } from '../support/app-client.ts';
 
 const TRY_MS = 1_500;
-const PAUSE_MS = 15;
+const PAUSE_MS = 3;
 
 /** What can be answered to one try; LOST: the connection ended before the answer. */
 type Outcome = ProposedFrame | ErrorFrame | 'LOST';

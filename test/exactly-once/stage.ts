@@ -97,6 +97,16 @@ export class Stage {
     return found ?? '';
   }
 
+  /** Every sidecar has its app. */
+  async allConnected(): Promise<void> {
+    await this.daemons.until('all apps are connected', async () => {
+      const all = await Promise.all(this.#all.map((daemon) => this.daemons.status(daemon)));
+      const connected = all.every((status) => status?.app.state === 'CONNECTED');
+      if (!connected) await sleep(5);
+      return connected;
+    });
+  }
+
   /** Every node follows one leader, with its app beside it and nothing left to apply. */
   async allReady(): Promise<void> {
     await this.daemons.until('all nodes are ready', async () => {

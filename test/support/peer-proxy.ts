@@ -8,6 +8,7 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 
 /**
@@ -37,6 +38,8 @@ class Link {
   readonly #target: string;
   readonly #connections = new Set<Connection>();
   #cut: NewConnections | undefined;
+  /** How long to keep the next bytes back, ms; undefined: not at all. */
+  #delay: (() => number) | undefined;
 
   private constructor(server: Server, port: number, target: string) {
     this.#server = server;
@@ -55,6 +58,10 @@ class Link {
 
   cut(newConnections: NewConnections): void {
     this.#cut = newConnections;
+  }
+
+  delay(ms: () => number): void {
+    this.#delay = ms;
   }
 
   heal(): void {
@@ -88,9 +95,16 @@ class Link {
 
   /** Passes on what `from` says, and its end, unless the link is cut. */
   #watch(connection: Connection, from: Socket, to: Socket | undefined): void {
-    from.on('data', (chunk) => {
+    const pass = (chunk: Buffer): void => {
       if (this.#cut !== undefined || connection.broken || to === undefined) connection.broken = true;
       else if (!to.write(chunk)) from.pause();
+    };
+    // Late bytes stay in their order.
+    let late = Promise.resolve();
+    from.on('data', (chunk: Buffer) => {
+      const wait = this.#delay;
+      if (wait === undefined) pass(chunk);
+      else late = late.then(() => sleep(wait())).then(() => pass(chunk));
     });
     from.on('drain', () => to?.resume());
     // Reported by `close`, which always follows.
@@ -134,6 +148,11 @@ export class PeerNetwork {
     return this.#nodes
       .map((node) => `${node.id}=${node.id === id ? node.peer : this.#link(id, node.id).address}`)
       .join(',');
+  }
+
+  /** Keeps everything back for a time that `ms` draws anew for each piece, from now on. */
+  delay(ms: () => number): void {
+    for (const link of this.#links.values()) link.delay(ms);
   }
 
   /** Loses what `from` says to `to`; the other way goes on. */

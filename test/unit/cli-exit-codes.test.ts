@@ -58,6 +58,7 @@ describe('the outrigger command', () => {
       'propose',
       'read',
       'transfer',
+      'skip',
       'events',
       'explain',
     ];

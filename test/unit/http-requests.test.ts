@@ -254,6 +254,7 @@ describe('http: requests and answers', () => {
       TERM_CHANGED: 409,
       SESSION_UNKNOWN: 409,
       SEQUENCE_GAP: 409,
+      SKIPPED: 409,
       TOO_LARGE: 413,
       INTERNAL: 500,
       UNSUPPORTED: 501,

@@ -3,6 +3,8 @@ import { ROUTES, type Route } from '../../sidecar/http/routes.ts';
 import { mintTokens, SCOPES } from '../../sidecar/http/tokens.ts';
 import { type Ask, ask, type Fixture, startFixture, TOKENS } from './http-support.ts';
 
+const BODIES: Readonly<Record<string, string>> = { '/v1/skip': '{"index":7,"reason":"it divides by zero"}' };
+
 /** A good request for a route: the right token, the right body. */
 function good(route: Route): Ask {
   const query = route.path === '/v1/explain' ? '?about=leader' : '';
@@ -10,7 +12,7 @@ function good(route: Route): Ask {
   const base = { method: route.method, target };
   const token = route.scope === 'open' ? {} : { token: TOKENS[route.scope] };
   if (route.body === 'none') return { ...base, ...token };
-  const body = route.body === 'json' ? '{}' : 'command';
+  const body = route.body === 'json' ? (BODIES[route.path] ?? '{}') : 'command';
   return { ...base, ...token, body, headers: [['Content-Type', 'application/json']] };
 }
 
@@ -55,6 +57,7 @@ describe('http: every route of the table', () => {
       'POST /v1/read write',
       'POST /v1/sessions write',
       'POST /v1/sessions/:id/keep write',
+      'POST /v1/skip admin',
       'POST /v1/snapshot admin',
     ]);
   });

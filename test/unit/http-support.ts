@@ -91,6 +91,10 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['session', request.act]);
       return { session: 'session' in request ? request.session : 12 };
     },
+    skip: async (index, reason) => {
+      calls.push(['skip', index, reason]);
+      return { index, at: 12 };
+    },
     events: () => {
       calls.push(['events']);
       return NO_EVENTS;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind, type HardState, ZERO_HASH } from '../../shared/entry.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
+import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import { type LogWrite, type Store, type StoredState, StoreError } from '../../sidecar/store/contract.ts';
 import { MemoryDisk, MemoryStore } from '../../sidecar/store/memory-store.ts';
 import { SqliteStore } from '../../sidecar/store/sqlite-store.ts';
@@ -78,6 +79,7 @@ for (const twin of TWINS) {
         lastHash: ZERO_HASH,
         runs: [],
         tail: [],
+        skips: [],
         proof: { whole: true },
         fresh: true,
       });
@@ -151,6 +153,29 @@ for (const twin of TWINS) {
         assert.deepEqual((await everything(driven.store, from + 2)).map(plain), expected);
       });
     }
+
+    it('finds its SKIP entries again, and none that were truncated', async () => {
+      const marked = (first: number, targets: readonly number[]): Entry[] =>
+        batch(first, targets.length, 1).map((entry, at) => {
+          const target = targets[at] ?? 0;
+          if (target === 0) return entry;
+          return { ...entry, kind: EntryKind.SKIP, command: encodeSkip({ index: target, reason: 'x' }) };
+        });
+      await driven.settled(driven.append(marked(1, [0, 0, 1, 0, 2])));
+      await driven.settled(driven.append(marked(6, [4, 0])));
+      assert.deepEqual((await reopen()).skips, [
+        { at: 3, target: 1 },
+        { at: 5, target: 2 },
+        { at: 6, target: 4 },
+      ]);
+      // The cut goes through the middle of a row: what is kept of it is still marked.
+      driven.hash = (await driven.store.hashAt(4)) ?? ZERO_HASH;
+      await driven.settled(driven.append(marked(5, [0, 3]), { truncateFrom: 5 }));
+      assert.deepEqual((await reopen()).skips, [
+        { at: 3, target: 1 },
+        { at: 6, target: 3 },
+      ]);
+    });
 
     it('truncates without new entries', async () => {
       const entries = batch(1, 9, 1);

@@ -40,6 +40,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   LOOP_SLOW: 'process',
   TRANSFER_STARTED: 'election',
   TRANSFER_FAILED: 'election',
+  SKIPPED: 'app',
   WHOLE: 'process',
 };
 
