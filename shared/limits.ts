@@ -122,6 +122,9 @@ export const LIMITS = {
   skipReasonChars: 500,
   /** How often the leader looks for sessions that were silent too long. */
   sessionSweepMs: 500,
+  /** How long other nodes are asked for a reply that this one does not have, and how many such questions may be open. Then, or over it: the duplicate is answered without its result. */
+  replyAskMs: 500,
+  replyQuestions: 1_024,
   /** Sessions of one app connection that are told to it when they expire. Over it: the oldest one is not told. */
   sessionsPerConnection: 1_024,
   /** How often supposed leaders may send a proposal on to each other before this node waits to hear of a leader by itself. */

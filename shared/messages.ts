@@ -178,4 +178,19 @@ export interface ForwardTransfer extends ForwardHeader {
   readonly target: string;
 }
 
-export type PeerMessage = RaftMessage | RoutingMessage | ForwardTransfer;
+/** A retry of a command in a session came to a node that does not have its reply: does the receiver? */
+export interface AskReply extends ForwardHeader {
+  readonly type: 'AskReply';
+  readonly session: number;
+  readonly sequence: number;
+}
+
+export interface TellReply extends ForwardHeader {
+  readonly type: 'TellReply';
+  /** False: the sender does not have it either. */
+  readonly known: boolean;
+  /** Absent: the app gave none. */
+  readonly result?: Uint8Array;
+}
+
+export type PeerMessage = RaftMessage | RoutingMessage | ForwardTransfer | AskReply | TellReply;

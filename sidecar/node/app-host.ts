@@ -65,7 +65,23 @@ export class NodeAppHost implements AppHost {
     // Whether a command of a session takes effect is decided where the log is delivered.
     const needsApp = wait === 'APPLIED' || session !== 0;
     const deadline = performance.now() + timeoutMs;
-    this.#take({ command, session, sequence, ackBelow, expectedTerm, wait, deadline, done }, needsApp);
+    const ticket = { command, session, sequence, ackBelow, expectedTerm, wait, deadline };
+    this.#take({ ...ticket, done: (outcome) => this.#answer(session, sequence, outcome, done) }, needsApp);
+  }
+
+  /** Another node may have the reply that this one has lost. */
+  #answer(
+    session: number,
+    sequence: number,
+    outcome: ProposeResult | Refusal,
+    done: (outcome: ProposeResult | Refusal) => void,
+  ): void {
+    if ('code' in outcome || !outcome.resultLost) return done(outcome);
+    this.#node.lostReplies.ask(session, sequence, performance.now(), (reply) => {
+      if (reply === undefined) return done(outcome);
+      const { resultLost: _, ...found } = outcome;
+      done(reply.result === undefined ? found : { ...found, result: reply.result });
+    });
   }
 
   session(request: SessionRequest, done: (outcome: SessionResult | Refusal) => void): void {

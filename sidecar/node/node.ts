@@ -11,7 +11,7 @@ import type { Cause } from '../../shared/causes.ts';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
+import type { AskReply, Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
 import type { AppliedResult, AppPosition, AppState } from '../app/host.ts';
 import { answerOf } from '../machine/answer.ts';
 import type { SessionTable } from '../machine/session-table.ts';
@@ -25,6 +25,7 @@ import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
 import { hasSessions, type Part } from './intake.ts';
+import { LostReplies } from './lost-replies.ts';
 import { ReadQuestions } from './read-questions.ts';
 import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
@@ -96,6 +97,7 @@ export class Node implements RoutingPort {
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
+  readonly lostReplies: LostReplies;
   skips: Skips;
   /** How reads taken here ended. */
   readonly readOutcomes = {
@@ -139,6 +141,18 @@ export class Node implements RoutingPort {
     this.sessions = new NodeSessions({
       append: (commands) => this.driver.propose(commands),
       answer: (to, id, part) => this.#answerForwarded(to, id, part),
+    });
+    const { transport } = options;
+    this.lostReplies = new LostReplies({
+      id: this.id,
+      group: this.group,
+      firstRequestId: this.firstRequestId,
+      peers: () =>
+        transport
+          .links()
+          .filter(({ state }) => state === 'CONNECTED')
+          .map(({ id }) => id),
+      send: (message) => transport.send(message),
     });
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
@@ -216,12 +230,24 @@ export class Node implements RoutingPort {
       case 'ForwardReadIndex':
         this.reads.receiveReadIndex(message);
         return this.wake();
+      case 'AskReply':
+        return this.#tellReply(message);
+      case 'TellReply':
+        return this.lostReplies.receive(message);
       case 'ForwardTransfer':
         if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
         return;
       default:
         return this.driver.receive(message satisfies RaftMessage);
     }
+  }
+
+  #tellReply({ from: to, id, session, sequence }: AskReply): void {
+    const { group, id: from } = this;
+    const reply = this.sessions.machine.replyOf(session, sequence);
+    const result = reply?.result === undefined ? {} : { result: reply.result };
+    const known = reply !== undefined;
+    this.options.transport.send({ type: 'TellReply', group, from, to, id, known, ...result });
   }
 
   #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
@@ -373,6 +399,7 @@ export class Node implements RoutingPort {
       this.#expiryDue = now + EXPIRY_MS;
       this.proposals.expire(now);
       this.reads.expire(now);
+      this.lostReplies.expire(now);
     }
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);

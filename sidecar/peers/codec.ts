@@ -13,6 +13,7 @@ import { assertSafeIndex, type ChainHash, type Entry, EntryKind, HASH_BYTES } fr
 import type {
   Append,
   AppendReply,
+  AskReply,
   Command,
   ForwardPropose,
   ForwardProposed,
@@ -24,6 +25,7 @@ import type {
   PeerMessage,
   SnapshotChunk,
   SnapshotReply,
+  TellReply,
   VoteReply,
   VoteRequest,
 } from '../../shared/messages.ts';
@@ -130,6 +132,8 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   ForwardRead: 'forwardRead',
   ForwardReadIndex: 'forwardReadIndex',
   ForwardTransfer: 'forwardTransfer',
+  AskReply: 'askReply',
+  TellReply: 'tellReply',
 };
 
 /** Encodes messages; remembers the last Append, because a leader sends each batch to every follower. */
@@ -150,7 +154,8 @@ export class PeerEncoder {
     this.#encodes++;
     // Only `term` of Raft's own messages is the frame's: ForwardProposed has one with another meaning.
     const term = 'id' in message ? 0 : message.term;
-    return encodeFrame(message.group, term, FIELD[message.type], message);
+    const body = message.type === 'TellReply' ? { ...message, hasResult: 'result' in message } : message;
+    return encodeFrame(message.group, term, FIELD[message.type], body);
   }
 
   #append(message: Append): Buffer {
@@ -344,6 +349,25 @@ function readForwardTransfer({ group, from, to }: Head, body: Body<ForwardTransf
   return { type: 'ForwardTransfer', group, from, to, id: safe(body.id, 'id'), target: body.target };
 }
 
+function readAskReply({ group, from, to }: Head, body: Body<AskReply>): AskReply {
+  const session = safe(body.session, 'session');
+  const sequence = safe(body.sequence, 'sequence');
+  return { type: 'AskReply', group, from, to, id: safe(body.id, 'id'), session, sequence };
+}
+
+interface TellReplyBody {
+  readonly id: number;
+  readonly known: boolean;
+  readonly hasResult: boolean;
+  readonly result: Uint8Array;
+}
+
+function readTellReply({ group, from, to }: Head, body: TellReplyBody): TellReply {
+  const { known, hasResult, result } = body;
+  const told = { type: 'TellReply', group, from, to, id: safe(body.id, 'id'), known } as const;
+  return hasResult ? { ...told, result: bytesOf(result) } : told;
+}
+
 function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
   const field: unknown = raw['body'];
   switch (field) {
@@ -375,6 +399,10 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readForwardReadIndex(head, raw[field]);
     case 'forwardTransfer':
       return readForwardTransfer(head, raw[field]);
+    case 'askReply':
+      return readAskReply(head, raw[field]);
+    case 'tellReply':
+      return readTellReply(head, raw[field]);
     default:
       throw notAllowed(field, 'after the handshake');
   }

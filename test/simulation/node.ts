@@ -375,8 +375,9 @@ export class SimNode {
 
   receive(message: PeerMessage): void {
     this.#whenRunning(() => {
-      // Nobody asks for transfers through a follower here.
-      if (message.type === 'ForwardTransfer') return;
+      // Nobody asks for transfers or lost replies through another node here.
+      if (message.type === 'ForwardTransfer' || message.type === 'AskReply' || message.type === 'TellReply')
+        return;
       if ('id' in message) this.#life?.front.receive(message);
       else this.#step({ type: 'message', message });
     });

@@ -258,6 +258,9 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     { type: 'ForwardRead', ...forward },
     { type: 'ForwardReadIndex', ...forward, index: 12, refused: 'NOT_LEADER', leader: 'n2' },
     { type: 'ForwardTransfer', ...forward, target: 'n3' },
+    { type: 'AskReply', ...forward, session: 4, sequence: 5 },
+    { type: 'TellReply', ...forward, known: true, result: command },
+    { type: 'TellReply', ...forward, known: false },
   ];
 }
 
