@@ -99,7 +99,11 @@ export class Sequencer<Ref> {
     const known = table.get(session);
     // Opened in what the table has not reached yet: its commands can only be there too.
     if (known === undefined && session <= table.position) return undefined;
-    return Math.max(known?.last ?? 0, this.#tips.get(session)?.sequence ?? 0);
+    return Math.max(known?.last ?? 0, this.#tipOf(session));
+  }
+
+  #tipOf(session: number): number {
+    return this.#tips.get(session)?.sequence ?? 0;
   }
 
   /** Commands of sessions stand in our log from `firstIndex` on. */
@@ -114,9 +118,11 @@ export class Sequencer<Ref> {
   }
 
   #raise(session: number, sequence: number, index: number): void {
-    const known = this.#highest(session) ?? 0;
-    // A gap in the log has no effect: the next sequence stays the same.
-    if (sequence === known + 1) this.#tips.set(session, { sequence, index });
+    const known = this.#highest(session);
+    // A gap in the log has no effect: the next sequence stays the same. Where we cannot know, too much does no harm: what is not
+    // above it is let through, and the log decides.
+    const next = known === undefined ? sequence > this.#tipOf(session) : sequence === known + 1;
+    if (next) this.#tips.set(session, { sequence, index });
   }
 
   #sweep(): void {

@@ -127,8 +127,11 @@ describe('the intake of a leader', () => {
     sequencer.elected(undefined, 5);
     intake.take('n2', 5, [command(1, 3)], 0);
     assert.deepEqual(sequences(), ['1.3']);
+    intake.take('n2', 6, [command(2, 7)], 0);
     table.passTo(5);
-    intake.take('n2', 6, [command(1, 3)], 0);
+    // What went in meanwhile is known, what did not is not.
+    intake.take('n2', 7, [command(2, 8), command(1, 5)], 0);
+    assert.deepEqual(sequences(), ['1.3', '2.7', '2.8']);
     assert.equal(sequencer.held, 1);
   });
 
