@@ -86,7 +86,8 @@ function describeVote(event: RaftEvent): string {
 
 function describeApp(event: RaftEvent): string {
   const at = event.index === undefined ? '' : `, applied up to ${event.index}`;
-  return `its app is ${safeLine(event.state ?? '', 40)}${at}${because(event.reason)}`;
+  const condition = safeLine(event.condition ?? event.state ?? '', 40);
+  return `its app ${condition === 'SUPERSEDED' ? 'was' : 'is'} ${condition}${at}${because(event.reason)}`;
 }
 
 function describeDisk(event: RaftEvent): string {

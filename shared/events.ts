@@ -36,7 +36,10 @@ export const EVENT_KINDS = [
   /** The link on which we send to `peer` is up (CONNECTED), or down with `reason`: LOST, or REFUSED by the peer. */
   'PEER_UP',
   'PEER_DOWN',
-  /** The local app's state: `state` ABSENT, CONNECTED, LAGGING, STALLED; `reason`; `index`: what it has applied. cause = APP_ and the state. */
+  /**
+   * How the local app stands: `state` ABSENT, CONNECTED, LAGGING, STALLED; `condition`: exactly how (app-conditions.ts);
+   * `reason`; `index`: what it has applied; `entry`: the one it is about, where it is about one. cause = APP_ and the state.
+   */
   'APP',
   /** A write of the log took `ms` (or waits for that long already: cause WAITING). cause SLOW_WRITE, WAITING. At most one a second. */
   'DISK_SLOW',
@@ -116,6 +119,8 @@ export interface RaftEvent {
   readonly entries?: number;
   readonly ms?: number;
   readonly state?: string;
+  readonly condition?: string;
+  readonly entry?: number;
   readonly reason?: string;
 }
 

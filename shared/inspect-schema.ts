@@ -7,6 +7,7 @@
  * MAY be imported by the editor, the CLI and tests. MUST be pure.
  */
 import * as z from 'zod';
+import { APP_STATES } from './app-conditions.ts';
 import { CAUSES } from './causes.ts';
 import { EVENT_CAUSES, EVENT_KINDS, type RaftEvent } from './events.ts';
 import type { LogEntryView, LogPage, NodeStatus, StageTimes, TermsView } from './inspect.ts';
@@ -21,6 +22,8 @@ export const ANSWER_LIMITS = {
   /** Reasons and other sentences: cut. */
   textChars: 2_000,
   members: 256,
+  /** Conditions that an app may have been in. */
+  incidents: 64,
   /** Term runs of one log: one election a second for twelve days. */
   termRuns: 1_000_000,
   /** Base64 of the largest command. */
@@ -61,6 +64,8 @@ const progress = z.object({
   behind: z.enum(['NONE', 'NO_CONTACT', 'PROBING', 'SNAPSHOT', 'FETCHING', 'WINDOW_FULL', 'CATCHING_UP']),
 });
 
+const incident = z.object({ condition: word, count, at: ms, reason: text, entry: count.nullable() });
+
 const names = z.array(name).max(ANSWER_LIMITS.members);
 
 /** Read before anything else of a status: the rest of another protocol need not be of a form we know. */
@@ -88,11 +93,14 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
   members: z.array(member).max(ANSWER_LIMITS.members),
   progress: z.array(progress).max(ANSWER_LIMITS.members),
   app: z.object({
-    state: z.enum(['ABSENT', 'CONNECTED', 'LAGGING', 'STALLED']),
+    state: z.enum(APP_STATES),
+    condition: word.exactOptional(),
     name: text,
     epoch: count,
     reason: text,
     since: ms,
+    entry: count.nullable().exactOptional(),
+    incidents: z.array(incident).max(ANSWER_LIMITS.incidents).exactOptional(),
   }),
   sessions: z.object({ open: count }),
   store: z.object({
@@ -192,6 +200,8 @@ export const raftEventSchema: z.ZodType<RaftEvent> = z.object({
   entries: count.exactOptional(),
   ms: ms.exactOptional(),
   state: word.exactOptional(),
+  condition: word.exactOptional(),
+  entry: count.exactOptional(),
   reason: text.exactOptional(),
 });
 

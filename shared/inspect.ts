@@ -2,6 +2,7 @@
  * Shapes of the HTTP answers (PROTOCOL §3), shared by the sidecar, the CLI and the editor.
  * Times are milliseconds; indexes and terms are safe integers; hashes are hex.
  */
+import type { AppState } from './app-conditions.ts';
 import type { Membership, Role } from './entry.ts';
 import type { TermRun } from './term-runs.ts';
 
@@ -55,13 +56,31 @@ export interface Lag {
   readonly ms: number;
 }
 
+/** The latest time that an app fell into a condition which is not as it should be. */
+export interface AppIncident {
+  /** One of APP_CONDITIONS; a newer sidecar may know more. */
+  readonly condition: string;
+  /** How often since this process started. */
+  readonly count: number;
+  readonly at: number;
+  readonly reason: string;
+  /** The entry that it was about, null where it was about none. */
+  readonly entry: number | null;
+}
+
 export interface AppStatus {
-  readonly state: 'ABSENT' | 'CONNECTED' | 'LAGGING' | 'STALLED';
+  readonly state: AppState;
+  /** Which exactly: one of APP_CONDITIONS; `conditionOf` reads it. Absent, as `entry` and `incidents`, from sidecars before 0.2. */
+  readonly condition?: string;
   readonly name: string;
   readonly epoch: number;
   readonly reason: string;
-  /** Since when it is in this state, ms since the epoch. */
+  /** Since when it is in this condition, ms since the epoch. */
   readonly since: number;
+  /** The entry that this is about (the one it cannot apply, the oldest one it has not applied); null where it is about none. */
+  readonly entry?: number | null;
+  /** At most one of each condition. */
+  readonly incidents?: readonly AppIncident[];
 }
 
 export interface StoreStatus {

@@ -31,6 +31,8 @@ export const LIMITS = {
   /** An entry delivered and not applied for so long, with no sign of the app. Then: the app is LAGGING, or STALLED. */
   appLagMs: 1_000,
   appStallMs: 10_000,
+  /** The oldest committed entry that the app has not applied was committed so long ago, though the app gives signs. Then: the app is LAGGING. */
+  appBehindMs: 5_000,
   /** One result of an app. Over it: the proposer gets an error in its place. */
   resultBytes: 1024 * 1024,
   /** The name an app gives itself, in characters. Over it: BAD_REQUEST. */

@@ -25,6 +25,8 @@ export function eventFields(event: NodeEvent): readonly (readonly [name: string,
     ['entries', event.entries],
     ['ms', event.ms],
     ['state', event.state],
+    ['condition', event.condition],
+    ['entry', event.entry],
     ['reason', event.reason],
     ['sequence', `${event.generation}-${event.seq}`],
   ];

@@ -3,6 +3,7 @@
  *
  * MUST: be pure; write every value through `safeMarkdown`; say of each lag which one it is.
  */
+import { conditionOf } from '../../shared/app-conditions.ts';
 import type { ClusterView, NodeView } from '../../shared/cluster-view.ts';
 import type { Lag, NodeStatus } from '../../shared/inspect.ts';
 import { safeMarkdown } from '../../shared/safe-text.ts';
@@ -78,9 +79,14 @@ function statusRows(status: NodeStatus, cluster: ClusterView): Row[] {
   return rows;
 }
 
+/** `healthy`, `restarted with state`, … */
+function conditionInWords(app: NodeStatus['app']): string {
+  return conditionOf(app).toLowerCase().replaceAll('_', ' ');
+}
+
 function appText({ app }: NodeStatus): string {
   const name = app.name === '' ? '' : ` (${app.name})`;
-  return `${app.state.toLowerCase()}${name}${app.reason === '' ? '' : `: ${app.reason}`}`;
+  return `${conditionInWords(app)}${name}${app.reason === '' ? '' : `: ${app.reason}`}`;
 }
 
 function lagValue(lag: Lag): string {

@@ -131,6 +131,8 @@ const eventFields = {
   entries: optional(isIndex),
   ms: optional(isNumber),
   state: optional(isText),
+  condition: optional(isText),
+  entry: optional(isIndex),
   reason: optional(isText),
 };
 export const isRaftEvent = shape<RaftEvent>(eventFields);

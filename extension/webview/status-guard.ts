@@ -3,8 +3,10 @@
  *
  * MUST: name every field of NodeStatus, so that the type says true.
  */
+import { APP_STATES } from '../../shared/app-conditions.ts';
 import type { Membership, Role } from '../../shared/entry.ts';
 import type {
+  AppIncident,
   AppStatus,
   Lag,
   MemberStatus,
@@ -12,10 +14,12 @@ import type {
   ProgressStatus,
   StoreStatus,
 } from '../../shared/inspect.ts';
-import { isFlag, isIndex, isNumber, isText, listOf, oneOf, orNull, shape } from './guards.ts';
+import { isFlag, isIndex, isNumber, isText, listOf, oneOf, optional, orNull, shape } from './guards.ts';
 
 /** Members of one cluster. Over it the status is refused. */
 const MEMBERS = 256;
+/** Kinds of trouble of one app. Over it as well. */
+const INCIDENTS = 64;
 
 export const isRole = oneOf<Role>(['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER']);
 const isNames = listOf(isText, MEMBERS);
@@ -44,12 +48,23 @@ const isProgress = shape<ProgressStatus>({
   behind: oneOf(['NONE', 'NO_CONTACT', 'PROBING', 'SNAPSHOT', 'FETCHING', 'WINDOW_FULL', 'CATCHING_UP']),
 });
 
+const isIncident = shape<AppIncident>({
+  condition: isText,
+  count: isIndex,
+  at: isNumber,
+  reason: isText,
+  entry: orNull(isIndex),
+});
+
 const isApp = shape<AppStatus>({
-  state: oneOf(['ABSENT', 'CONNECTED', 'LAGGING', 'STALLED']),
+  state: oneOf(APP_STATES),
   name: isText,
   epoch: isIndex,
   reason: isText,
   since: isNumber,
+  condition: optional(isText),
+  entry: optional(orNull(isIndex)),
+  incidents: optional(listOf(isIncident, INCIDENTS)),
 });
 
 const isStore = shape<StoreStatus>({

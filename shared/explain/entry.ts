@@ -5,9 +5,11 @@
  * only what its own disk has; name the rule of §5.4.2 where it is what an entry waits for. MUST be pure.
  */
 
+import { conditionOf } from '../app-conditions.ts';
 import type { Membership } from '../entry.ts';
 import type { NodeEvent } from '../events.ts';
 import { isQuorum, majorityOf, votersOf } from '../quorum.ts';
+import { safeLine } from '../safe-text.ts';
 import { duration, list } from '../wording.ts';
 import { leaderOf, subjectOf } from './contact.ts';
 import { allSeen, type Finding, firstOf, type Rule, said, unknown } from './finding.ts';
@@ -143,11 +145,16 @@ function committed(it: Place): Finding | undefined {
 
 /** Where the app has not got to it yet. */
 function appliedWords({ evidence, index }: Place): EvidenceItem[] {
-  return evidence.nodes.flatMap(({ node, status }) =>
-    status !== undefined && status.appliedIndex < index
-      ? [said(node, `the app of ${node} (${status.app.state}) has applied only up to ${status.appliedIndex}`)]
-      : [],
-  );
+  return evidence.nodes.flatMap(({ node, status }) => {
+    if (status === undefined || status.appliedIndex >= index) return [];
+    const { app, appliedIndex } = status;
+    if (conditionOf(app) === 'FAILED' && app.entry === index) {
+      return [said(node, `the app of ${node} cannot apply it: ${safeLine(app.reason, 300)}`)];
+    }
+    return [
+      said(node, `the app of ${node} (${app.condition ?? app.state}) has applied only up to ${appliedIndex}`),
+    ];
+  });
 }
 
 function compacted(it: Place): Finding | undefined {

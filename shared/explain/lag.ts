@@ -7,10 +7,11 @@
 import type { ProgressStatus } from '../inspect.ts';
 import { trailsAfterMs } from '../view/lags.ts';
 import { duration, entries } from '../wording.ts';
+import { appTrouble } from './app.ts';
 import { explainContact, leaderOf, recentPause, type Subject, subjectOf, wasPaused } from './contact.ts';
 import { allSeen, type Finding, firstOf, type Rule, said, unknown } from './finding.ts';
 import { last } from './history.ts';
-import { appTrouble, diskFull, slowDisk } from './local.ts';
+import { diskFull, slowDisk } from './local.ts';
 import { reachOf } from './reach.ts';
 import type { Evidence, EvidenceItem } from './types.ts';
 

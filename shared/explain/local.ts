@@ -1,20 +1,18 @@
 /**
- * What a node itself suffers from: its disk, its app, its log.
+ * What a node itself suffers from: its disk, its log. (Its app is in `app.ts`.)
  *
- * MUST: say of a slow app that this is no replication lag: the log is there, and only the app has not applied it.
  * MUST be pure.
  */
 import type { NodeEvent } from '../events.ts';
 import { LIMITS } from '../limits.ts';
 import { safeLine } from '../safe-text.ts';
-import { trailsAfterMs } from '../view/lags.ts';
-import { duration, entries } from '../wording.ts';
+import { duration } from '../wording.ts';
 import { RECENT_MS, type Subject } from './contact.ts';
 import { allSeen, type Finding, said } from './finding.ts';
 import { lastOfKinds } from './history.ts';
-import type { ExplainCause } from './types.ts';
 
-function because(reason: string): string {
+/** `: REASON`, or nothing. */
+export function because(reason: string): string {
   return reason === '' ? '' : `: ${safeLine(reason, 300)}`;
 }
 
@@ -71,42 +69,6 @@ export function slowDisk(it: Subject, trailing: boolean): Finding | undefined {
     answer: `The disk of ${id} is slow: ${waiting > LIMITS.slowWriteMs ? `a write has been waiting for ${duration(waiting)}` : `a write took ${duration(event?.ms ?? 0)}`}, and what is not on its disk is not acknowledged.`,
     evidence: [...told, ...allSeen([event]), ...window],
     next: `Look at the disk of ${id}: other programs writing, a failing device, a throttled volume.`,
-  };
-}
-
-const APP_CAUSES = { ABSENT: 'APP_ABSENT', LAGGING: 'APP_SLOW', STALLED: 'APP_STALLED' } as const;
-
-const APP_ANSWERS: Readonly<Record<(typeof APP_CAUSES)[keyof typeof APP_CAUSES], string>> = {
-  APP_ABSENT: 'no app is connected to it, so nothing is applied there',
-  APP_SLOW: 'its app applies more slowly than the cluster commits',
-  APP_STALLED: 'its app has stopped applying',
-};
-
-const APP_NEXT: Readonly<Record<(typeof APP_CAUSES)[keyof typeof APP_CAUSES], string>> = {
-  APP_ABSENT: 'Start the app beside it.',
-  APP_SLOW: 'See what the app does with each entry.',
-  APP_STALLED: 'See the log of the app; it goes on when it reconnects or resumes.',
-};
-
-export function appTrouble({ id, status, events }: Subject): Finding | undefined {
-  if (status === undefined) return undefined;
-  const { app, applyLag, commitIndex, appliedIndex } = status;
-  const trails = applyLag.entries > 0 && applyLag.ms > trailsAfterMs(status);
-  if (app.state === 'CONNECTED' && !trails) return undefined;
-  const cause = app.state === 'CONNECTED' ? 'APP_SLOW' : APP_CAUSES[app.state];
-  const behind =
-    applyLag.entries > 0 ? ` (${entries(applyLag.entries)} / ${duration(applyLag.ms)} behind)` : '';
-  const word = lastOfKinds(events, ['APP']);
-  return {
-    cause: cause satisfies ExplainCause,
-    certainty: 'CERTAIN',
-    answer: `${id} has the log up to ${commitIndex} committed, but ${APP_ANSWERS[cause]}${behind}. This is applied lag, not replication lag.`,
-    evidence: [
-      said(id, `the app of ${id} is ${app.state}${because(app.reason)}`),
-      said(id, `${id} knows ${commitIndex} as committed, and its app has applied ${appliedIndex}`),
-      ...allSeen([word]),
-    ],
-    next: APP_NEXT[cause],
   };
 }
 

@@ -4,10 +4,11 @@
  * MUST: tell of what concerns it most first: that it is not heard, then its disk, its log, its app, its lag. MUST be pure.
  */
 import { duration } from '../wording.ts';
+import { appTrouble } from './app.ts';
 import { explainContact, type Subject, subjectOf } from './contact.ts';
 import { type Finding, firstOf, type Rule, said, unknown } from './finding.ts';
 import { lagOf, trails } from './lag.ts';
-import { appTrouble, diskFull, logUnproven, slowDisk } from './local.ts';
+import { diskFull, logUnproven, slowDisk } from './local.ts';
 import { reachText } from './reach.ts';
 import type { Evidence, EvidenceItem } from './types.ts';
 

@@ -4,6 +4,7 @@
  * MUST: keep the codes, since views and tests match on them; judge by what a node said of itself only while it answers.
  * MUST NOT: judge wall clocks (those of nodes differ). MUST be pure.
  */
+import { type AppCondition, CONDITION_WORDS, conditionOf, stateOf } from '../app-conditions.ts';
 import type { NodeSample, NodeView, Problem, Severity } from '../cluster-view.ts';
 import type { AppStatus, BehindReason, NodeStatus, ProgressStatus } from '../inspect.ts';
 import { LIMITS } from '../limits.ts';
@@ -115,18 +116,22 @@ function storeProblems({ node, store }: NodeStatus): Problem[] {
   return problems;
 }
 
-const APP_WORDS: Readonly<Record<AppStatus['state'], string>> = {
-  CONNECTED: '',
-  ABSENT: 'no app is connected, so nothing is applied here',
-  LAGGING: 'the app is slow to apply what is committed',
-  STALLED: 'the app has stopped applying',
-};
+/** Nobody comes back from these without somebody's help. */
+const HELPLESS: ReadonlySet<AppCondition> = new Set(['LIED', 'AHEAD', 'DIVERGED', 'INCOMPATIBLE']);
+
+function appSeverity(condition: AppCondition): Severity {
+  const state = stateOf(condition);
+  if (state === 'CONNECTED') return 'INFO';
+  return state === 'STALLED' || HELPLESS.has(condition) ? 'ERROR' : 'WARNING';
+}
 
 /** `since` is of that node's clock, which is not ours: shown as it is by views, not counted here. */
-function appProblems({ state, reason }: AppStatus): Problem[] {
-  if (state === 'CONNECTED') return [];
-  const severity = state === 'STALLED' ? 'ERROR' : 'WARNING';
-  return [problem(`APP_${state}`, severity, `${APP_WORDS[state]}${because(reason)}`)];
+function appProblems(app: AppStatus): Problem[] {
+  const condition = conditionOf(app);
+  if (condition === 'HEALTHY' || condition === 'SUPERSEDED') return [];
+  const nothing = stateOf(condition) === 'ABSENT' ? ', so nothing is applied here' : '';
+  const text = `the app ${CONDITION_WORDS[condition]}${nothing}${because(app.reason)}`;
+  return [problem(`APP_${condition}`, appSeverity(condition), text)];
 }
 
 const BEHIND_WORDS: Readonly<Record<BehindReason, string>> = {
@@ -161,7 +166,7 @@ function lagProblems(sample: NodeSample, lag: NodeView['lag'], { leader }: Situa
     return [problem('NO_CONTACT', 'WARNING', text)];
   }
   // The app's own problem says why already.
-  const appSays = isAnswering(sample) && sample.status.app.state !== 'CONNECTED';
+  const appSays = isAnswering(sample) && conditionOf(sample.status.app) !== 'HEALTHY';
   if (appSays || applied.entries === 0 || applied.ms <= limit) return [];
   const text = `its app trails the cluster by ${amount(applied)} (applied); the log itself is replicated`;
   return [problem('APPLY_TRAILS', 'WARNING', text)];

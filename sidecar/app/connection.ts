@@ -9,7 +9,7 @@ import type { AppFrame, HelloFrame, SidecarFrame, StateMachineHello } from '../.
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { BadFrame } from '../../shared/wire/app-codec.ts';
 import type { AppContext } from './context.ts';
-import { Delivery, type Refused } from './delivery.ts';
+import { Delivery, type DeliveryEnd, type Refused } from './delivery.ts';
 import { positionOf, refuseHello, welcome, windowOf } from './greeting.ts';
 import type { AppPosition } from './host.ts';
 import { Link } from './link.ts';
@@ -27,6 +27,8 @@ export class Connection {
   readonly #surplus: boolean;
   #phase: Phase = 'NEW';
   #delivery: Delivery | undefined;
+  /** How its delivery ends when the connection does. */
+  #ends: DeliveryEnd['how'] = 'BROKE';
   /** How to end once the open requests are answered; undefined while the connection is to stay. */
   #endWhenIdle: (() => void) | undefined;
 
@@ -92,6 +94,7 @@ export class Connection {
   }
 
   #leave(reason: string): void {
+    this.#ends = 'LEFT';
     this.#link.send({ type: 'goodbye', reason });
     this.#link.finish(`the sidecar said goodbye: ${reason}`);
   }
@@ -106,7 +109,7 @@ export class Connection {
   #stopDelivery(reason: string): void {
     if (this.#delivery === undefined) return;
     this.#context.slot.leave(this.#delivery);
-    this.#delivery.stop(reason);
+    this.#delivery.stop({ how: this.#ends, reason });
     this.#delivery = undefined;
   }
 
@@ -171,8 +174,10 @@ export class Connection {
     }
     const no = act(this.#delivery);
     if (no === undefined) return;
-    if (no.fatal) this.#link.fail('BAD_REQUEST', no.message);
-    else this.#refuse(refusal('BAD_REQUEST', no.message));
+    if (no.fatal) {
+      this.#ends = 'LIED';
+      this.#link.fail('BAD_REQUEST', no.message);
+    } else this.#refuse(refusal('BAD_REQUEST', no.message));
   }
 
   // -------------------------------------------------------------- hello
@@ -185,7 +190,10 @@ export class Connection {
     }
     const facts = host.facts();
     const no = refuseHello(hello, facts, token, limits);
-    if (no !== undefined) return this.#turnAway(no);
+    if (no !== undefined) {
+      if (hello.stateMachine !== undefined) host.turnedAway(no, hello.stateMachine.appliedIndex);
+      return this.#turnAway(no);
+    }
     clearTimeout(this.#helloTimer);
     if (hello.stateMachine !== undefined) return this.#greetStateMachine(hello, hello.stateMachine);
     this.#phase = 'OPEN';
@@ -208,8 +216,10 @@ export class Connection {
     host.plan(position).then(
       (plan) => {
         if (this.#phase !== 'GREETING') return;
-        if ('code' in plan) this.#turnAway(plan);
-        else if (slot.overtaken(ticket)) this.#leave('SUPERSEDED');
+        if ('code' in plan) {
+          host.turnedAway(plan, position.appliedIndex);
+          this.#turnAway(plan);
+        } else if (slot.overtaken(ticket)) this.#leave('SUPERSEDED');
         else this.#letIn(position, machine, plan.replayFrom, ticket);
       },
       (error: unknown) => {
@@ -245,7 +255,10 @@ export class Connection {
   #dismissed(reason: 'SUPERSEDED' | 'SKIPPED'): void {
     // Who took over is news of its own; an app that is to come back is absent meanwhile.
     if (reason === 'SUPERSEDED') this.#delivery?.stop(undefined);
-    else this.#stopDelivery('an operator skipped the command that the app could not apply');
+    else {
+      this.#ends = 'LEFT';
+      this.#stopDelivery('an operator skipped the command that the app could not apply');
+    }
     this.#delivery = undefined;
     this.#leave(reason);
   }

@@ -11,6 +11,8 @@
  * A position that cannot be (applied or failed beyond what was delivered) ends the connection with an error:
  * an app that is wrong about where it stands must say hello again, where its position is checked.
  */
+
+import type { AppCondition } from '../../shared/app-conditions.ts';
 import type {
   AppliedFrame,
   ApplyFailedFrame,
@@ -21,7 +23,7 @@ import type {
 import type { Entry } from '../../shared/entry.ts';
 import { hashToBytes } from '../../shared/wire/record.ts';
 import type { AppLimits } from './context.ts';
-import type { AppHost, AppliedResult, AppState, Delivery as LogStretch } from './host.ts';
+import type { AppHost, AppliedResult, AppNews, Delivery as LogStretch } from './host.ts';
 import { InFlight, weigh } from './in-flight.ts';
 import { LagWatch } from './lag-watch.ts';
 
@@ -44,6 +46,13 @@ export interface Window {
 export interface Refused {
   readonly message: string;
   readonly fatal: boolean;
+}
+
+/** How a connection ended: the app was wrong about its position, left in order, or the connection just broke. */
+export interface DeliveryEnd {
+  readonly how: 'LIED' | 'LEFT' | 'BROKE';
+  /** One sentence. */
+  readonly reason: string;
 }
 
 /** An app's text in a sentence of ours is cut to this. */
@@ -71,12 +80,15 @@ export class Delivery {
   #mayHaveMore = true;
   /** Counts resumes: a pull that was asked for before is thrown away. */
   #course = 0;
-  #state: AppState = 'CONNECTED';
+  #condition: AppCondition = 'HEALTHY';
   /** After `applyFailed`, until `resume`: the index. */
   #failedAt: number | undefined;
   #stopped = false;
   /** Delivery waits for the app to read what was sent. */
   #sinkFull = false;
+  /** How often it was seen to have read something, and how often when it was last told to be slow. */
+  #drains = 0;
+  #drainsWhenSlow = 0;
 
   constructor(
     host: AppHost,
@@ -135,6 +147,7 @@ export class Delivery {
 
   /** The app has read something. */
   drained(): void {
+    this.#drains += 1;
     if (!this.#sinkFull) return;
     this.#sinkFull = false;
     this.#sink.wake();
@@ -156,7 +169,7 @@ export class Delivery {
     this.#acknowledged = through;
     this.#inFlight.applied(through);
     this.#watch.sign(this.#inFlight.entries > 0);
-    if (this.#failedAt === undefined) this.#report('CONNECTED', 'the app applies what it is given');
+    if (this.#failedAt === undefined) this.#report('HEALTHY', 'the app applies what it is given');
     this.#advance(this.#results(frame.results, before));
     this.#sink.wake();
     return undefined;
@@ -171,8 +184,9 @@ export class Delivery {
     }
     this.#failedAt = frame.index;
     const text = `${frame.code}: ${frame.message}`.slice(0, APP_TEXT_CHARS);
-    this.#state = 'STALLED';
-    this.#host.appState(this.epoch, 'STALLED', `the app failed to apply entry ${frame.index} (${text})`);
+    this.#condition = 'FAILED';
+    const reason = `the app failed to apply entry ${frame.index} (${text})`;
+    this.#host.appNews(this.epoch, { condition: 'FAILED', reason, index: frame.index });
     return undefined;
   }
 
@@ -192,25 +206,38 @@ export class Delivery {
     this.#next = undefined;
     this.#mayHaveMore = true;
     this.#watch.sign(false);
-    this.#report('CONNECTED', `the app resumed from entry ${from}`);
+    this.#report('HEALTHY', `the app resumed from entry ${from}`);
     this.#sink.wake();
     return undefined;
   }
 
   /** Tells the node that this state machine is in. */
   started(): void {
-    this.#host.appState(this.epoch, 'CONNECTED', 'the app said hello');
+    this.#host.appNews(this.epoch, { condition: 'HEALTHY', reason: 'the app said hello' });
     this.#sink.wake();
   }
 
-  /** Ends delivery; `reason` undefined when another one took over, which the node knows already. */
-  stop(reason: string | undefined): void {
+  /** Ends delivery; `end` undefined when another one took over, which the node knows already. */
+  stop(end: DeliveryEnd | undefined): void {
     if (this.#stopped) return;
+    const news = end === undefined ? undefined : this.#lastNews(end);
     this.#stopped = true;
     this.#watch.stop();
     this.#inFlight.clear();
     this.#next = undefined;
-    if (reason !== undefined) this.#host.appState(this.epoch, 'ABSENT', reason);
+    if (news !== undefined) this.#host.appNews(this.epoch, news);
+  }
+
+  /** An app that goes without a word, in the middle of a batch, has crashed as far as anybody can tell. */
+  #lastNews({ how, reason }: DeliveryEnd): AppNews {
+    if (how === 'LIED') return { condition: 'LIED', reason };
+    const index = this.#inFlight.firstIndex;
+    if (how === 'LEFT' || index === undefined) return { condition: 'ABSENT', reason };
+    return {
+      condition: 'CRASHED',
+      reason: `${reason}, while entries ${index} to ${this.#delivered} were given to it and not acknowledged`,
+      index,
+    };
   }
 
   /** Output waiting in this process is bounded by one delivery, so that entries never choke the requests. */
@@ -318,17 +345,29 @@ export class Delivery {
 
   #late(state: 'LAGGING' | 'STALLED', waitedMs: number): void {
     if (this.#failedAt !== undefined) return;
-    const first = this.#inFlight.firstIndex;
+    const index = this.#inFlight.firstIndex;
+    const ms = Math.round(waitedMs);
+    const unread = this.#sink.backlog;
+    if (state === 'LAGGING') this.#drainsWhenSlow = this.#drains;
+    else if (unread > 0 && this.#drains === this.#drainsWhenSlow) {
+      this.#report(
+        'NOT_READING',
+        `the app reads nothing: ${unread} bytes have waited for it for ${ms} ms`,
+        index,
+      );
+      return;
+    }
     this.#report(
       state,
-      `the app was given entry ${first} and gave no sign of applying it for ${Math.round(waitedMs)} ms`,
+      `the app was given entry ${index} and gave no sign of applying it for ${ms} ms`,
+      index,
     );
   }
 
-  #report(state: AppState, reason: string): void {
-    if (this.#state === state || this.#stopped) return;
-    this.#state = state;
-    this.#host.appState(this.epoch, state, reason);
+  #report(condition: AppCondition, reason: string, index?: number): void {
+    if (this.#condition === condition || this.#stopped) return;
+    this.#condition = condition;
+    this.#host.appNews(this.epoch, { condition, reason, index });
   }
 }
 

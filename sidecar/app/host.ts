@@ -5,6 +5,7 @@
  * Outcomes come by callback, exactly once each, possibly before the call returns: the hot path makes no promise
  * object per command.
  */
+import type { AppCondition } from '../../shared/app-conditions.ts';
 import type { Refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 
@@ -80,8 +81,14 @@ export interface AppliedResult {
   readonly error?: string;
 }
 
-/** How the state machine stands, told to the node whenever it changes. */
-export type AppState = 'ABSENT' | 'CONNECTED' | 'LAGGING' | 'STALLED';
+/** How a state machine stands, as its connection shows; told to the node whenever it changes. */
+export interface AppNews {
+  readonly condition: AppCondition;
+  /** One sentence. */
+  readonly reason: string;
+  /** The entry it is about, where it is about one. */
+  readonly index?: number | undefined;
+}
 
 export interface AppHost {
   facts(): NodeFacts;
@@ -115,6 +122,8 @@ export interface AppHost {
   delivered(epoch: number, through: number): void;
   /** The state machine of `epoch` has applied everything through this index. */
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void;
-  /** The state machine of `epoch` is gone, or is in another state than before; `reason` is one sentence. */
-  appState(epoch: number, state: AppState, reason: string): void;
+  /** The state machine of `epoch` is gone, or stands otherwise than before. */
+  appNews(epoch: number, news: AppNews): void;
+  /** A state machine was not let in, since it cannot be this node's. `index`: what it says it has applied. */
+  turnedAway(no: Refusal, index: number): void;
 }

@@ -8,8 +8,8 @@ import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import type {
   AppHost,
   AppliedResult,
+  AppNews,
   AppPosition,
-  AppState,
   Delivery,
   NodeFacts,
   ProposeRequest,
@@ -230,8 +230,12 @@ export class NodeAppHost implements AppHost {
     this.#node.applied(epoch, through, results);
   }
 
-  appState(epoch: number, state: AppState, reason: string): void {
-    if (epoch === this.#node.app.epoch) this.#node.setAppState(state, reason);
+  appNews(epoch: number, news: AppNews): void {
+    if (epoch === this.#node.app.epoch) this.#node.app.news(news);
+  }
+
+  turnedAway(no: Refusal, index: number): void {
+    this.#node.app.turnedAway(no, index);
   }
 }
 

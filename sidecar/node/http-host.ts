@@ -84,7 +84,7 @@ export class NodeHttpHost implements HttpHost {
       check('leader', raft.leader !== '', 'no leader is known'),
       check('log', raft.whole, 'the log is being repaired from the peers'),
       check('disk', node.closed?.code !== 'NO_SPACE', 'the disk is full'),
-      check('app', node.app.state === 'CONNECTED', `the app is ${node.app.state}: ${node.app.reason}`),
+      check('app', node.app.state === 'CONNECTED', `the app is ${node.app.condition}: ${node.app.reason}`),
       check(
         'caught-up',
         raft.commitIndex > 0 && lag <= LIMITS.windowEntries,

@@ -4,14 +4,15 @@
  * MUST: say of everything that is behind why, as far as this node can know; be made from one moment.
  */
 import {
+  type AppStatus,
   type BehindReason,
   INSPECT_PROTOCOL,
-  type Lag,
   type MemberStatus,
   type NodeStatus,
   type ProgressStatus,
 } from '../../shared/inspect.ts';
 import type { Progress } from '../raft/progress.ts';
+import { applyLag } from './apply-lag.ts';
 import type { Node } from './node.ts';
 
 export interface StatusParts {
@@ -49,7 +50,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     membership: raft.membership,
     members,
     progress: raft.progress().map((p) => progressStatus(node, p)),
-    app: { state: app.state, name: app.name, epoch: app.epoch, reason: app.reason, since: app.since },
+    app: appStatus(node),
     sessions: { open: node.sessions.machine.table.size },
     store: storeStatus(node),
     uptimeMs: Date.now() - node.startedAt,
@@ -68,12 +69,9 @@ function leaderContact({ driver: { raft } }: Node): number | null {
   return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : null;
 }
 
-function applyLag({ driver: { raft }, app, recorder }: Node): Lag {
-  const entries = Math.max(0, raft.commitIndex - app.applied);
-  if (entries === 0) return { entries, ms: 0 };
-  const { clock, stages } = recorder;
-  const now = clock.now();
-  return { entries, ms: Math.max(0, Math.round(now - (stages.committed.atLatest(app.applied + 1) ?? now))) };
+function appStatus({ app }: Node): AppStatus {
+  const { state, condition, name, epoch, reason, since, entry, incidents } = app;
+  return { state, condition, name, epoch, reason, since, entry: entry ?? null, incidents };
 }
 
 function storeStatus(node: Node): NodeStatus['store'] {

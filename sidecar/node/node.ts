@@ -12,7 +12,7 @@ import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { AskReply, Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
-import type { AppliedResult, AppPosition, AppState } from '../app/host.ts';
+import type { AppliedResult, AppPosition } from '../app/host.ts';
 import { answerOf } from '../machine/answer.ts';
 import type { SessionTable } from '../machine/session-table.ts';
 import type { Transport } from '../peers/contract.ts';
@@ -22,9 +22,11 @@ import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import { applyLag } from './apply-lag.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
 import { hasSessions, type Part } from './intake.ts';
+import { type AppChange, LocalApp } from './local-app.ts';
 import { LostReplies } from './lost-replies.ts';
 import { ReadQuestions } from './read-questions.ts';
 import { Recorder } from './recorder.ts';
@@ -45,16 +47,6 @@ export interface NodeListener {
   sessionsExpired(sessions: readonly number[]): void;
   /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
   failed(exitCode: number, message: string): void;
-}
-
-export interface LocalApp {
-  state: AppState;
-  name: string;
-  epoch: number;
-  reason: string;
-  /** Wall clock, ms. */
-  since: number;
-  applied: number;
 }
 
 export interface NodeOptions {
@@ -93,7 +85,7 @@ export class Node implements RoutingPort {
   driver: RaftDriver;
   readonly proposals: ProposalRouter;
   readonly reads: ReadRouter;
-  readonly app: LocalApp;
+  readonly app = new LocalApp((change) => this.#appChanged(change));
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
@@ -123,14 +115,6 @@ export class Node implements RoutingPort {
     this.options = options;
     this.id = options.raft.id;
     this.group = options.raft.group;
-    this.app = {
-      state: 'ABSENT',
-      name: '',
-      epoch: 0,
-      reason: 'no app has connected yet',
-      since: Date.now(),
-      applied: 0,
-    };
     const limits = { pendingRequests: LIMITS.pendingRequests };
     this.proposals = new ProposalRouter(this, {
       ...limits,
@@ -400,6 +384,7 @@ export class Node implements RoutingPort {
       this.proposals.expire(now);
       this.reads.expire(now);
       this.lostReplies.expire(now);
+      this.app.trails(applyLag(this));
     }
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
@@ -426,13 +411,10 @@ export class Node implements RoutingPort {
 
   /** `table`: the sessions where the app stands. */
   attach(position: AppPosition, table: SessionTable): number {
-    this.app.epoch++;
-    this.app.name = position.app;
-    this.app.applied = position.appliedIndex;
+    this.app.attached(position, this.#committedForApps());
     this.#results.clear();
     this.sessions.machine.startAt(table);
     this.recorder.stages.appIsAt(position.appliedIndex);
-    this.setAppState('CONNECTED', '');
     this.reads.appliedIs(position.appliedIndex);
     return this.app.epoch;
   }
@@ -454,7 +436,7 @@ export class Node implements RoutingPort {
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
     if (epoch !== this.app.epoch) return;
     const before = this.app.applied;
-    this.app.applied = through;
+    this.app.advanced(through);
     this.recorder.applied(through);
     this.#results.add(results);
     this.sessions.machine.applied(through, results);
@@ -462,13 +444,16 @@ export class Node implements RoutingPort {
     this.reads.appliedIs(through);
   }
 
-  setAppState(state: AppState, reason: string): void {
-    if (this.app.state === state && this.app.reason === reason) return;
-    this.app.state = state;
-    this.app.reason = reason;
-    this.app.since = Date.now();
-    this.options.log.info({ app: this.app.name, state, reason }, 'app state changed');
-    this.recorder.appState(state, reason, this.app.epoch, this.app.applied);
+  #appChanged(change: AppChange): void {
+    const { name: app, applied } = this.app;
+    this.options.log.info({ app, ...change }, 'app state changed');
+    this.recorder.app(change, applied);
+  }
+
+  /** What is committed, as far as it can concern an app: a log of nothing but a NOOP for each term does not. */
+  #committedForApps(): number {
+    const { commitIndex, log } = this.driver.raft;
+    return log.runs.list().length >= commitIndex ? 0 : commitIndex;
   }
 
   /** Resolves true once `index` is committed here, false after `timeoutMs`. */

@@ -8,7 +8,6 @@
  */
 import type { EventCause, RaftEvent } from '../../shared/events.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { AppState } from '../app/host.ts';
 import type { PeerLinkStatus } from '../peers/contract.ts';
 import type { Raft } from '../raft/raft.ts';
 import type { NoteEffect, RoleEffect } from '../raft/types.ts';
@@ -16,6 +15,7 @@ import { RecordClock } from '../record/clock.ts';
 import { EventLog } from '../record/events.ts';
 import { EntryStages } from '../record/stages.ts';
 import { DiskWatch } from './disk-watch.ts';
+import type { AppChange } from './local-app.ts';
 import { LoopWatch } from './loop-watch.ts';
 
 type Fields = Omit<RaftEvent, 'seq' | 'at' | 'term'> & { readonly term?: number };
@@ -35,7 +35,6 @@ export class Recorder {
   #role: RaftEvent['role'];
   /** When the role changed last, on the monotonic clock. */
   #roleSince = performance.now();
-  #app = '';
   #commit = 0;
   #commitAt = Number.NEGATIVE_INFINITY;
   #linksDue = 0;
@@ -203,12 +202,10 @@ export class Recorder {
     this.#record({ kind: 'PEER_DOWN', cause: 'REFUSED', peer, reason });
   }
 
-  /** `connection`: which one it is, so that an app which took over from another is news. */
-  appState(state: AppState, reason: string, connection: number, index: number): void {
-    const now = `${state} ${connection}`;
-    if (now === this.#app) return;
-    this.#app = now;
-    this.#record({ kind: 'APP', cause: `APP_${state}`, state, reason, index });
+  /** `index`: how far the app is. */
+  app({ state, condition, reason, entry }: AppChange, index: number): void {
+    const about = entry === undefined ? {} : { entry };
+    this.#record({ kind: 'APP', cause: `APP_${state}`, state, condition, reason, index, ...about });
   }
 
   /** One commit of the log took `ms`. */

@@ -18,6 +18,8 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
     storeQueueBytes: store.queuedBytes,
     storeOldestWriteMs: store.oldestWriteMs,
     appState: node.app.state,
+    appCondition: node.app.condition,
+    appIncidents: node.app.incidentCounts,
     peers: node.options.transport.links().map((link) => ({
       id: link.id,
       matchLagEntries: lag.get(link.id),

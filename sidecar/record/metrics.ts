@@ -7,6 +7,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { APP_CONDITIONS, APP_STATES, type AppCondition, type AppState } from '../../shared/app-conditions.ts';
 import { CAUSES, type Cause } from '../../shared/causes.ts';
 import { DEFINITE_CODES, type ErrorCode, INDEFINITE_CODES } from '../../shared/codes.ts';
 import type { Role } from '../../shared/entry.ts';
@@ -19,7 +20,6 @@ export const CONSISTENCIES = ['LINEARIZABLE', 'LEASE', 'AT_LEAST', 'STALE'] as c
 export type Consistency = (typeof CONSISTENCIES)[number];
 
 export const ROLES: readonly Role[] = ['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER'];
-export const APP_STATES = ['ABSENT', 'CONNECTED', 'LAGGING', 'STALLED'] as const;
 
 export interface PeerSample {
   readonly id: string;
@@ -42,7 +42,10 @@ export interface Sample {
   readonly lastIndex: number;
   readonly storeQueueBytes: number;
   readonly storeOldestWriteMs: number;
-  readonly appState: (typeof APP_STATES)[number];
+  readonly appState: AppState;
+  readonly appCondition: AppCondition;
+  /** How often the app fell into each condition that is trouble. */
+  readonly appIncidents: ReadonlyMap<AppCondition, number>;
   readonly peers: readonly PeerSample[];
 }
 
@@ -227,6 +230,19 @@ export class Metrics {
       'state',
       APP_STATES,
       (now) => now.appState,
+    );
+    this.#oneOf(
+      'outrigger_app_condition',
+      'How exactly the local app stands: 1 for the condition it is in, 0 for the others. docs/protocol.md says what each means.',
+      'condition',
+      APP_CONDITIONS.filter((condition) => condition !== 'SUPERSEDED'),
+      (now) => now.appCondition,
+    );
+    this.#tallies(
+      'outrigger_app_incidents_total',
+      'How often the local app fell into each condition that is not as it should be (CRASHED, FAILED, DIVERGED, …).',
+      ['condition'],
+      () => [...this.#now.appIncidents].map(([condition, count]) => [{ condition }, count]),
     );
     this.#gauge(
       'outrigger_app_lag_entries',

@@ -7,8 +7,8 @@ import { type Entry, EntryKind, ZERO_HASH } from '../../shared/entry.ts';
 import type {
   AppHost,
   AppliedResult,
+  AppNews,
   AppPosition,
-  AppState,
   Delivery,
   NodeFacts,
   ProposeRequest,
@@ -28,7 +28,8 @@ export class FakeHost implements AppHost {
   resumes = 0;
   readonly positions: AppPosition[] = [];
   readonly acks: { epoch: number; through: number; results: readonly AppliedResult[] }[] = [];
-  readonly states: { epoch: number; state: AppState; reason: string }[] = [];
+  readonly states: ({ epoch: number } & AppNews)[] = [];
+  readonly refusedApps: { no: Refusal; index: number }[] = [];
   readonly pulls: { after: number; maxEntries: number; maxBytes: number }[] = [];
   /** The committed log; index i at position i-1. */
   readonly log: Entry[] = [];
@@ -133,8 +134,13 @@ export class FakeHost implements AppHost {
     this.#told();
   }
 
-  appState(epoch: number, state: AppState, reason: string): void {
-    this.states.push({ epoch, state, reason });
+  appNews(epoch: number, news: AppNews): void {
+    this.states.push({ epoch, ...news });
+    this.#told();
+  }
+
+  turnedAway(no: Refusal, index: number): void {
+    this.refusedApps.push({ no, index });
     this.#told();
   }
 

@@ -25,8 +25,8 @@ describe('app socket: delivery', () => {
   const many = (count: number, size = 1) => Array.from({ length: count }, () => 'x'.repeat(size));
   const ack = (client: AppClient, through: number) => client.send({ type: 'applied', through, results: [] });
   const lastState = () => {
-    const { state, epoch } = socket.host.states.at(-1) ?? { state: undefined, epoch: undefined };
-    return [state, epoch];
+    const { condition, epoch } = socket.host.states.at(-1) ?? { condition: undefined, epoch: undefined };
+    return [condition, epoch];
   };
   /** Reads entries until `through`; returns the indexes. */
   const collect = async (client: AppClient, through: number, acknowledge = true): Promise<number[]> => {
@@ -232,7 +232,7 @@ describe('app socket: delivery', () => {
       assert.deepEqual([error.code, error.definite], ['BAD_REQUEST', true]);
       assert.match(error.message, message);
       await client.closed;
-      assert.equal(lastState()[0], 'ABSENT');
+      assert.equal(lastState()[0], 'LIED');
       assert.match(host.states.at(-1)?.reason ?? '', message);
     }
     assert.deepEqual(host.acks, []);
@@ -260,7 +260,7 @@ describe('app socket: delivery', () => {
     client.send({ type: 'resume', from: 2 });
     assert.match((await client.next('error')).message, /only for after applyFailed/);
     client.send({ type: 'applyFailed', index: 2, code: 'NO_DISK', message: 'the disk is full' });
-    await host.until(() => lastState()[0] === 'STALLED');
+    await host.until(() => lastState()[0] === 'FAILED');
     assert.equal(host.states.at(-1)?.reason, 'the app failed to apply entry 2 (NO_DISK: the disk is full)');
     commit('d');
     await client.roundTrip();
@@ -274,7 +274,7 @@ describe('app socket: delivery', () => {
     }
     client.send({ type: 'resume', from: 2 });
     assert.deepEqual(await collect(client, 4), [2, 3, 4]);
-    assert.deepEqual(lastState(), ['CONNECTED', 1]);
+    assert.deepEqual(lastState(), ['HEALTHY', 1]);
   });
 
   it('throws away a pull that was asked for before a resume', async () => {
@@ -293,7 +293,7 @@ describe('app socket: delivery', () => {
     assert.deepEqual(await collect(client, 6), [3, 4, 5, 6]);
   });
 
-  it('is LAGGING without a sign of the app, and CONNECTED at the next', async () => {
+  it('is LAGGING without a sign of the app, and HEALTHY at the next', async () => {
     const { host } = await start({ appLagMs: 20, appStallMs: 600_000 });
     const client = await socket.greet('json', {});
     commit('a', 'b');
@@ -301,24 +301,82 @@ describe('app socket: delivery', () => {
     assert.match(host.states.at(-1)?.reason ?? '', /entry 1 and gave no sign of applying it for \d+ ms/);
     await client.next('entries');
     ack(client, 1);
-    await host.until(() => lastState()[0] === 'CONNECTED');
+    await host.until(() => lastState()[0] === 'HEALTHY');
     await host.until(() => lastState()[0] === 'LAGGING');
     ack(client, 2);
-    await host.until(() => lastState()[0] === 'CONNECTED');
+    await host.until(() => lastState()[0] === 'HEALTHY');
     assert.deepEqual(
-      host.states.map(({ state }) => state),
-      ['CONNECTED', 'LAGGING', 'CONNECTED', 'LAGGING', 'CONNECTED'],
+      host.states.map(({ condition }) => condition),
+      ['HEALTHY', 'LAGGING', 'HEALTHY', 'LAGGING', 'HEALTHY'],
     );
   });
 
-  it('is STALLED when it gives no sign for longer, and CONNECTED at the next', async () => {
+  it('is STALLED when it gives no sign for longer, and HEALTHY at the next', async () => {
     const { host } = await start({ appLagMs: 10, appStallMs: 30 });
     const client = await socket.greet('json', {});
     commit('a', 'b');
     await host.until(() => lastState()[0] === 'STALLED');
     await client.next('entries');
     ack(client, 2);
-    await host.until(() => lastState()[0] === 'CONNECTED');
+    await host.until(() => lastState()[0] === 'HEALTHY');
+  });
+
+  it('is NOT_READING when nothing of what is sent to it is taken', async () => {
+    const { host } = await start({ appLagMs: 10, appStallMs: 30 });
+    const client = await socket.greet('json', {});
+    client.socket.pause();
+    commit(...many(2_000, 1_000));
+    await host.until(() => lastState()[0] === 'NOT_READING');
+    assert.match(host.states.at(-1)?.reason ?? '', /reads nothing: \d+ bytes have waited for it/);
+    client.socket.resume();
+    const given = await client.next('entries');
+    ack(client, given.through);
+    await host.until(() => lastState()[0] === 'HEALTHY');
+  });
+
+  it('has CRASHED when it goes in the middle of a batch, and is ABSENT when it leaves in order', async () => {
+    const { host } = await start();
+    host.commit('a', 'b');
+    const dying = await socket.greet('json', {});
+    await dying.next('entries');
+    ack(dying, 1);
+    await dying.roundTrip();
+    await dying.close();
+    await host.until(() => lastState()[0] === 'CRASHED');
+    assert.match(host.states.at(-1)?.reason ?? '', /entries 2 to 2 were given to it and not acknowledged/);
+    assert.equal(host.states.at(-1)?.index, 2);
+    const leaving = await socket.greet('json', {});
+    await leaving.next('entries');
+    leaving.send({ type: 'goodbye' });
+    await host.until(() => lastState()[0] === 'ABSENT');
+  });
+
+  it('tells of an app that is turned away, with what it says it has applied', async () => {
+    const { host } = await start();
+    const message = 'another log';
+    host.planAnswer = () => Promise.resolve({ code: 'APP_DIVERGED', definite: true, message });
+    const stranger = await socket.open('json');
+    stranger.hello({ appliedIndex: 5 });
+    await stranger.next('goodbye');
+    const future = await socket.open('json');
+    future.send({
+      type: 'hello',
+      protocol: 2,
+      app: '',
+      group: '',
+      stateMachine: { appliedIndex: 7, snapshots: 'NONE' },
+    });
+    assert.match(
+      (await future.next('error')).message,
+      /protocol 2 is not spoken here; this sidecar speaks 1/,
+    );
+    assert.deepEqual(
+      host.refusedApps.map(({ no, index }) => [no.code, index]),
+      [
+        ['APP_DIVERGED', 5],
+        ['UNSUPPORTED', 7],
+      ],
+    );
   });
 
   it('is not late once it has applied everything', async () => {
@@ -361,8 +419,8 @@ describe('app socket: delivery', () => {
     await host.until(() => host.acks.length === 1);
     assert.equal(host.acks[0]?.epoch, 2);
     assert.deepEqual(
-      host.states.map(({ state, epoch }) => `${state} ${epoch}`),
-      ['CONNECTED 1', 'CONNECTED 2'],
+      host.states.map(({ condition, epoch }) => `${condition} ${epoch}`),
+      ['HEALTHY 1', 'HEALTHY 2'],
     );
     await young.close();
     await host.until(() => lastState()[0] === 'ABSENT');

@@ -13,6 +13,8 @@ const SAMPLE: Sample = {
   storeQueueBytes: 12,
   storeOldestWriteMs: 250,
   appState: 'LAGGING',
+  appCondition: 'LAGGING',
+  appIncidents: new Map([['LAGGING', 3]]),
   peers: [
     { id: 'n2', matchLagEntries: 3, droppedMessages: 7, queueBytes: 1024 },
     { id: 'n3', matchLagEntries: undefined, droppedMessages: 0, queueBytes: 0 },
@@ -97,6 +99,9 @@ describe('metrics', () => {
       'outrigger_store_queue_bytes 12',
       'outrigger_store_oldest_write_seconds 0.25',
       'outrigger_app_state{state="LAGGING"} 1',
+      'outrigger_app_condition{condition="LAGGING"} 1',
+      'outrigger_app_condition{condition="HEALTHY"} 0',
+      'outrigger_app_incidents_total{condition="LAGGING"} 3',
       'outrigger_app_state{state="CONNECTED"} 0',
       'outrigger_app_lag_entries 10',
       'outrigger_peer_match_lag_entries{peer="n2"} 3',

@@ -51,6 +51,8 @@ describe('describe event', () => {
       'dropped entries 812 to 815 of term 6, since the leader n2 has others',
     );
     assert.equal(line({ kind: 'APP' }), 'its app is STALLED, applied up to 812: why not');
+    assert.equal(line({ kind: 'APP', condition: 'FAILED' }), 'its app is FAILED, applied up to 812: why not');
+    assert.match(line({ kind: 'APP', condition: 'SUPERSEDED' }), /^its app was SUPERSEDED/);
     assert.equal(
       line({ kind: 'DISK_SLOW', cause: 'WAITING' }),
       'a write of the log has been waiting for the disk for 1.2 s',

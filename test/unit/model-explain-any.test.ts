@@ -1,6 +1,7 @@
 /** Whatever nodes tell, the rules answer: without throwing, the same each time, and with evidence that exists. */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { APP_CONDITIONS, APP_STATES } from '../../shared/app-conditions.ts';
 import { CAUSES } from '../../shared/causes.ts';
 import { LINK_STATES } from '../../shared/cluster-view.ts';
 import { EVENT_CAUSES, EVENT_KINDS, type NodeEvent } from '../../shared/events.ts';
@@ -56,10 +57,25 @@ const status = fc
       whole: fc.boolean(),
       state: fc.constantFrom('OK', 'NO_SPACE'),
     }),
-    app: fc.record({
-      state: fc.constantFrom('ABSENT', 'CONNECTED', 'LAGGING', 'STALLED'),
-      reason: fc.string(),
-    }),
+    app: fc.record(
+      {
+        state: fc.constantFrom(...APP_STATES),
+        condition: fc.constantFrom(...APP_CONDITIONS, 'OF_A_NEWER_SIDECAR'),
+        reason: fc.string(),
+        entry: fc.option(fc.nat(120)),
+        incidents: fc.array(
+          fc.record({
+            condition: fc.constantFrom(...APP_CONDITIONS, 'OF_A_NEWER_SIDECAR'),
+            count: fc.nat(9),
+            at: fc.integer(),
+            reason: fc.string(),
+            entry: fc.option(fc.nat(120)),
+          }),
+          { maxLength: 4 },
+        ),
+      },
+      { requiredKeys: ['state', 'reason'] },
+    ),
     applyLag: fc.record({ entries: fc.nat(9), ms: fc.nat(900) }),
     progress: fc.array(
       fc.record({

@@ -88,18 +88,17 @@ describe('the recorder', () => {
     assert.deepEqual([only?.index, only?.through, only?.cause], [100, 3, 'CONFLICT']);
   });
 
-  it('tells of an app once per state and connection', () => {
+  it('tells of an app: its state, its condition, and the entry it is about', () => {
     const made = recorder();
-    made.appState('CONNECTED', '', 1, 7);
-    made.appState('CONNECTED', 'the app said hello', 1, 7);
-    made.appState('LAGGING', 'slow', 1, 8);
-    made.appState('CONNECTED', '', 1, 9);
-    made.appState('CONNECTED', '', 2, 9);
+    made.app({ state: 'STALLED', condition: 'FAILED', reason: 'no', entry: 9 }, 8);
+    made.app({ state: 'CONNECTED', condition: 'HEALTHY', reason: 'yes', entry: undefined }, 9);
+    const [failed, healthy] = made.events.since(0).slice(-2);
     assert.deepEqual(
-      kinds(made),
-      ['CONNECTED', 'LAGGING', 'CONNECTED', 'CONNECTED'].map((s) => `APP APP_${s}`),
+      [failed?.kind, failed?.cause, failed?.condition, failed?.index, failed?.entry],
+      ['APP', 'APP_STALLED', 'FAILED', 8, 9],
     );
-    assert.equal(made.events.since(1)[1]?.index, 8);
+    assert.deepEqual([healthy?.cause, healthy?.condition], ['APP_CONNECTED', 'HEALTHY']);
+    assert.ok(healthy !== undefined && !('entry' in healthy));
   });
 
   it('tells of a peer that refuses us, once, and again for another reason', () => {

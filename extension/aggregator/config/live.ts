@@ -3,6 +3,7 @@
  *
  * MUST: be pure; say of each lag which one it is; show nothing of a peer but through safe-text.
  */
+import { conditionOf } from '../../../shared/app-conditions.ts';
 import type { ClusterView, NodeView } from '../../../shared/cluster-view.ts';
 import type { Lag } from '../../../shared/inspect.ts';
 import { safeLine, safeMarkdown } from '../../../shared/safe-text.ts';
@@ -65,7 +66,7 @@ export function nodeHover(view: ClusterView | undefined, id: string): string {
           ['commit index', String(status.commitIndex)],
           ['applied index', String(status.appliedIndex)],
           ['last index', String(status.lastIndex)],
-          ['app', safeMarkdown(status.app.state.toLowerCase())],
+          ['app', safeMarkdown(conditionOf(status.app).toLowerCase())],
         ]),
     ...lagsOf(node).map(([name, lag]) => [`${name} lag`, lag.entries === 0 ? 'none' : lagText(lag)]),
   ];

@@ -73,7 +73,7 @@ function nodeRow(node: NodeView, acts: Acts): TemplateResult {
 
 function appText({ status }: NodeView): string {
   if (status === undefined) return text('unknown');
-  const { name, state, reason } = status.app;
-  const words = [safeLine(name), state].filter((word) => word !== '').join(' ');
+  const { name, state, condition = state, reason } = status.app;
+  const words = [safeLine(name), safeLine(condition, 40)].filter((word) => word !== '').join(' ');
   return reason === '' ? words : text('because', words, safeLine(reason));
 }

@@ -1,5 +1,6 @@
 /** `outrigger status`: every node of the cluster in one table. */
 import type { Command } from 'commander';
+import { conditionOf } from '../../../shared/app-conditions.ts';
 import type { NodeStatus } from '../../../shared/inspect.ts';
 import { CliError } from '../errors.ts';
 import type { Shell } from '../shell.ts';
@@ -71,16 +72,20 @@ function row(status: NodeStatus, commit: number, http: string, colors: Colors): 
     status.commitIndex,
     status.appliedIndex,
     { text: lag, paint: lag === 0 ? (text) => text : colors.yellow },
-    { text: status.app.state, paint: status.app.state === 'CONNECTED' ? (text) => text : colors.yellow },
+    { text: status.app.condition ?? status.app.state, paint: stateColor(status, colors) },
     http,
   ];
+}
+
+function stateColor({ app }: NodeStatus, colors: Colors): (text: string) => string {
+  return app.state === 'CONNECTED' ? (text) => text : colors.yellow;
 }
 
 /** Every state that is not healthy says why. */
 function remarks(status: NodeStatus): string[] {
   const found: string[] = [];
-  if (status.app.state !== 'CONNECTED')
-    found.push(`${status.node}: app ${status.app.state}: ${status.app.reason}`);
+  const condition = conditionOf(status.app);
+  if (condition !== 'HEALTHY') found.push(`${status.node}: app ${condition}: ${status.app.reason}`);
   if (status.store.state !== 'OK')
     found.push(`${status.node}: store ${status.store.state}: ${status.store.reason}`);
   else if (!status.store.whole) found.push(`${status.node}: log not proven whole: ${status.store.reason}`);
