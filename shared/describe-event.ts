@@ -33,6 +33,7 @@ const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
   NOT_A_VOTER: 'it is no voter',
   CONFLICT: 'another entry is there',
   GAP: 'an entry before it is missing',
+  APP_UNHEALTHY: 'its app is not healthy',
 };
 
 export function causeInWords(cause: EventCause): string {
@@ -127,7 +128,9 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   DISK_SPACE: () => 'its disk has space again',
   LOOP_SLOW: describeLoop,
   TRANSFER_STARTED: (event) =>
-    `hands its leadership over to ${event.peer === undefined || event.peer === '' ? 'the best follower' : name(event.peer)}`,
+    `hands its leadership over to ${event.peer === undefined || event.peer === '' ? 'the best follower' : name(event.peer)}${event.cause === 'APP_UNHEALTHY' ? ', since its own app is not healthy' : ''}`,
+  CAMPAIGN_POSTPONED: (event) =>
+    `does not hear ${name(event.peer)}, and lets nodes whose app is healthy campaign first: its own is not`,
   TRANSFER_FAILED: (event) => `gave up handing over to ${name(event.peer)}${because(event.reason)}`,
   SKIPPED: (event) => `entry ${event.index ?? 0} is given to no app: an operator skipped it`,
   WHOLE: () => 'its log is proven whole again: it votes',

@@ -50,8 +50,10 @@ export const EVENT_KINDS = [
   'DISK_SPACE',
   /** The process did not run for `ms` (over 100); stands before what followed from it. cause PAUSED (it used no CPU meanwhile: stopped, swapped or starved) or BUSY. */
   'LOOP_SLOW',
-  /** Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED. */
+  /** Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED, or APP_UNHEALTHY: its own app is not, and that of `peer` is. */
   'TRANSFER_STARTED',
+  /** It does not hear its leader `peer`, and lets nodes whose app is healthy campaign first, since its own is not. cause APP_UNHEALTHY. */
+  'CAMPAIGN_POSTPONED',
   /** Leader: gave the transfer to `peer` up. cause TRANSFER_FAILED; `reason`. */
   'TRANSFER_FAILED',
   /** An operator's SKIP is committed: no app is given the command at `index` any more. cause OPERATOR. */
@@ -93,6 +95,7 @@ export const EVENT_CAUSES = [
   'PAUSED',
   'BUSY',
   'TRANSFER_ASKED',
+  'APP_UNHEALTHY',
   'TRANSFER_FAILED',
   'REPAIRED',
   'OPERATOR',

@@ -62,6 +62,7 @@ const progress = z.object({
   appliedIndex: count,
   commitIndex: count,
   behind: z.enum(['NONE', 'NO_CONTACT', 'PROBING', 'SNAPSHOT', 'FETCHING', 'WINDOW_FULL', 'CATCHING_UP']),
+  fit: z.boolean().exactOptional(),
 });
 
 const incident = z.object({ condition: word, count, at: ms, reason: text, entry: count.nullable() });
@@ -100,6 +101,7 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
     reason: text,
     since: ms,
     entry: count.nullable().exactOptional(),
+    fit: z.boolean().exactOptional(),
     incidents: z.array(incident).max(ANSWER_LIMITS.incidents).exactOptional(),
   }),
   sessions: z.object({ open: count }),

@@ -35,6 +35,8 @@ export interface ProgressStatus {
   readonly commitIndex: number;
   /** Why it is behind, as the leader sees it; NONE when it is not. */
   readonly behind: BehindReason;
+  /** May it lead: is its app healthy, as far as it said? Absent from older sidecars. */
+  readonly fit?: boolean;
 }
 
 /**
@@ -79,6 +81,8 @@ export interface AppStatus {
   readonly since: number;
   /** The entry that this is about (the one it cannot apply, the oldest one it has not applied); null where it is about none. */
   readonly entry?: number | null;
+  /** Good enough for its node to lead. */
+  readonly fit?: boolean;
   /** At most one of each condition. */
   readonly incidents?: readonly AppIncident[];
 }

@@ -33,6 +33,8 @@ export const LIMITS = {
   appStallMs: 10_000,
   /** The oldest committed entry that the app has not applied was committed so long ago, though the app gives signs. Then: the app is LAGGING. */
   appBehindMs: 5_000,
+  /** A leader whose app has not been healthy for so long hands leadership over, if another node has a healthy one (setting `appGraceMs`). */
+  appGraceMs: 5_000,
   /** One result of an app. Over it: the proposer gets an error in its place. */
   resultBytes: 1024 * 1024,
   /** The name an app gives itself, in characters. Over it: BAD_REQUEST. */

@@ -68,6 +68,8 @@ export interface Heartbeat extends RaftHeader {
   readonly round: number;
   /** The leader's own disk has its log up to here; 0 when it does not say. See raft/quorum-of-two.ts. */
   readonly durable: number;
+  /** No voter besides the two is known to be fit to lead: do not leave a campaign to others. See raft/fitness.ts. */
+  readonly nobodyElse: boolean;
 }
 
 export interface HeartbeatReply extends RaftHeader {
@@ -76,6 +78,8 @@ export interface HeartbeatReply extends RaftHeader {
   /** The follower's commit index. Behind what it was told: the leader finds out what it lacks. */
   readonly commit: number;
   readonly applied: number;
+  /** It should not lead, if another can (its app is not healthy). */
+  readonly unfit: boolean;
 }
 
 /** Leadership transfer: campaign now, without pre-vote (§3.10). */

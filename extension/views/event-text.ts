@@ -53,6 +53,7 @@ const ICONS: Readonly<Partial<Record<NodeEvent['kind'], string>>> = {
   DISK_FULL: 'error',
   LOOP_SLOW: 'watch',
   TRANSFER_STARTED: 'arrow-swap',
+  CAMPAIGN_POSTPONED: 'watch',
   TRANSFER_FAILED: 'warning',
 };
 

@@ -46,6 +46,7 @@ const isProgress = shape<ProgressStatus>({
   appliedIndex: isIndex,
   commitIndex: isIndex,
   behind: oneOf(['NONE', 'NO_CONTACT', 'PROBING', 'SNAPSHOT', 'FETCHING', 'WINDOW_FULL', 'CATCHING_UP']),
+  fit: optional(isFlag),
 });
 
 const isIncident = shape<AppIncident>({
@@ -64,6 +65,7 @@ const isApp = shape<AppStatus>({
   since: isNumber,
   condition: optional(isText),
   entry: optional(orNull(isIndex)),
+  fit: optional(isFlag),
   incidents: optional(listOf(isIncident, INCIDENTS)),
 });
 

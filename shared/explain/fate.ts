@@ -11,7 +11,9 @@
  *   cut off    it ran all the time and lost its quorum, or still believes to lead
  *   transferred, stopped   it said so, and the next leader campaigned because it was told to
  */
+import type { NodeEvent } from '../events.ts';
 import { LIMITS } from '../limits.ts';
+import { safeLine } from '../safe-text.ts';
 import { duration, list } from '../wording.ts';
 import { allSeen, type Finding, firstOf, type Rule, said } from './finding.ts';
 import { absencesOf, leadingUpTo, leavesNoQuorum, type Office, pauseOf, successionOf } from './office.ts';
@@ -73,6 +75,7 @@ function stoppedOrTransferred(it: Office): Finding | undefined {
     };
   }
   if (!handedOver) return undefined;
+  if (started?.cause === 'APP_UNHEALTHY') return appUnhealthy(it, started);
   return {
     cause: 'LEADER_TRANSFERRED',
     certainty:
@@ -82,6 +85,20 @@ function stoppedOrTransferred(it: Office): Finding | undefined {
     answer: `${old.leader}, which led term ${old.term}, handed its leadership over.${then(it)}`,
     evidence: evidence([]),
     next: '',
+  };
+}
+
+/** It handed over by itself, since its own app was not healthy and that of its successor was. */
+function appUnhealthy(it: Office, started: NodeEvent): Finding {
+  const { fell, old } = it;
+  const [app] = leadingUpTo(it, started, ['APP']).slice(-1);
+  const condition = app?.condition ?? app?.state;
+  return {
+    cause: 'LEADER_APP_UNHEALTHY',
+    certainty: 'CERTAIN',
+    answer: `${old.leader}, which led term ${old.term}, handed its leadership over by itself, because its app was not healthy${condition === undefined ? '' : ` (${safeLine(condition, 40)})`} and that of ${safeLine(started.peer ?? '', 80)} was.${then(it)}`,
+    evidence: allSeen([app, started, fell, ...successionOf(it)]),
+    next: `Look at the app of ${old.leader}.`,
   };
 }
 

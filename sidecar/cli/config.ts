@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as z from 'zod';
 import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import type { SidecarOptions } from '../node/sidecar.ts';
 import {
   checkMembers,
@@ -83,6 +84,7 @@ const settingsSchema = z.object({
   electionMinMs: milliseconds(50, 60_000).default(150),
   electionMaxMs: milliseconds(50, 120_000).default(300),
   heartbeatMs: milliseconds(10, 30_000).default(50),
+  appGraceMs: milliseconds(0, 3_600_000).default(LIMITS.appGraceMs),
   preVote: yesOrNo.default(true),
   checkQuorum: yesOrNo.default(true),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),

@@ -74,6 +74,11 @@ export class LocalApp {
     return stateOf(this.condition);
   }
 
+  /** Good enough for its node to lead. */
+  get fit(): boolean {
+    return this.condition === 'HEALTHY';
+  }
+
   get connected(): boolean {
     return this.state !== 'ABSENT';
   }

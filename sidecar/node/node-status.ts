@@ -70,8 +70,8 @@ function leaderContact({ driver: { raft } }: Node): number | null {
 }
 
 function appStatus({ app }: Node): AppStatus {
-  const { state, condition, name, epoch, reason, since, entry, incidents } = app;
-  return { state, condition, name, epoch, reason, since, entry: entry ?? null, incidents };
+  const { state, condition, name, epoch, reason, since, entry, fit, incidents } = app;
+  return { state, condition, name, epoch, reason, since, entry: entry ?? null, fit, incidents };
 }
 
 function storeStatus(node: Node): NodeStatus['store'] {
@@ -107,6 +107,7 @@ function progressStatus(node: Node, p: Progress): ProgressStatus {
     appliedIndex: p.applied,
     commitIndex: p.commit,
     behind: behindReason(node, p, now),
+    fit: p.fit,
   };
 }
 

@@ -186,6 +186,7 @@ export class Node implements RoutingPort {
     this.recorder.turnsBegin();
     this.driver.start();
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
+    this.#tellFitness();
     // A cluster of one need not wait for a leader that cannot exist.
     if (this.options.raft.membership.voters.length === 1) this.driver.step({ type: 'campaign' });
   }
@@ -388,6 +389,7 @@ export class Node implements RoutingPort {
     }
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
+    this.#tellFitness();
     this.options.listener.pressure(this.#pressure());
     this.options.listener.committed();
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
@@ -448,6 +450,13 @@ export class Node implements RoutingPort {
     const { name: app, applied } = this.app;
     this.options.log.info({ app, ...change }, 'app state changed');
     this.recorder.app(change, applied);
+    this.#tellFitness();
+  }
+
+  /** A node should lead only with a healthy app, if another has one. */
+  #tellFitness(): void {
+    const { fit } = this.app;
+    if (fit !== this.driver.raft.fit) this.driver.step({ type: 'fitness', fit });
   }
 
   /** What is committed, as far as it can concern an app: a log of nothing but a NOOP for each term does not. */

@@ -144,8 +144,12 @@ export class Recorder {
         const { about: kind, first, last, oldTerm } = note;
         return this.#record({ kind, cause: 'CONFLICT', peer, index: first, through: last, oldTerm });
       }
-      case 'TRANSFER_STARTED':
-        return this.#record({ kind: note.about, cause: 'TRANSFER_ASKED', peer });
+      case 'TRANSFER_STARTED': {
+        const cause = note.cause === 'UNFIT' ? 'APP_UNHEALTHY' : 'TRANSFER_ASKED';
+        return this.#record({ kind: note.about, cause, peer });
+      }
+      case 'CAMPAIGN_POSTPONED':
+        return this.#record({ kind: note.about, cause: 'APP_UNHEALTHY', peer });
     }
   }
 

@@ -19,6 +19,7 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
     storeOldestWriteMs: store.oldestWriteMs,
     appState: node.app.state,
     appCondition: node.app.condition,
+    appFit: node.app.fit,
     appIncidents: node.app.incidentCounts,
     peers: node.options.transport.links().map((link) => ({
       id: link.id,

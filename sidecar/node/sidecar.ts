@@ -38,6 +38,7 @@ export interface SidecarOptions {
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
   readonly heartbeatMs: number;
+  readonly appGraceMs: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
   readonly logLevel: LogLevel;
@@ -357,6 +358,7 @@ function raftConfig(options: SidecarOptions): RaftConfig {
     electionMinMs: options.electionMinMs,
     electionMaxMs: options.electionMaxMs,
     heartbeatMs: options.heartbeatMs,
+    handOverMs: options.appGraceMs,
     preVote: options.preVote,
     checkQuorum: options.checkQuorum,
     appendBytes: LIMITS.appendBytes,

@@ -280,13 +280,15 @@ function readHeartbeat(head: Head, body: Body<Heartbeat>): Heartbeat {
     commit: safe(body.commit, 'commit'),
     round: safe(body.round, 'round'),
     durable: safe(body.durable, 'durable'),
+    nobodyElse: body.nobodyElse,
   };
 }
 
 function readHeartbeatReply(head: Head, body: Body<HeartbeatReply>): HeartbeatReply {
   const round = safe(body.round, 'round');
   const commit = safe(body.commit, 'commit');
-  return { type: 'HeartbeatReply', ...head, round, commit, applied: safe(body.applied, 'applied') };
+  const applied = safe(body.applied, 'applied');
+  return { type: 'HeartbeatReply', ...head, round, commit, applied, unfit: body.unfit };
 }
 
 function readSnapshotChunk(head: Head, body: Body<SnapshotChunk>): SnapshotChunk {

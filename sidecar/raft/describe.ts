@@ -56,9 +56,9 @@ function describeBody(m: RaftMessage): string {
       return `AppendReply term=${m.term} ${answer} round=${m.round}`;
     }
     case 'Heartbeat':
-      return `Heartbeat term=${m.term} commit=${m.commit} round=${m.round}${m.durable === 0 ? '' : ` durable=${m.durable}`}`;
+      return `Heartbeat term=${m.term} commit=${m.commit} round=${m.round}${m.durable === 0 ? '' : ` durable=${m.durable}`}${m.nobodyElse ? ' nobody-else' : ''}`;
     case 'HeartbeatReply':
-      return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}`;
+      return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}${m.unfit ? ' unfit' : ''}`;
     case 'TimeoutNow':
       return `TimeoutNow term=${m.term}`;
     case 'SnapshotChunk': {
@@ -130,7 +130,9 @@ function describeNote(e: NoteEffect): string {
     case 'TRUNCATED':
       return `notes that ${e.first} through ${e.last} of term ${e.oldTerm} were dropped for ${e.peer}`;
     case 'TRANSFER_STARTED':
-      return `notes that it hands over to ${e.peer}`;
+      return `notes that it hands over to ${e.peer}: ${e.cause}`;
+    case 'CAMPAIGN_POSTPONED':
+      return `notes that it does not hear ${e.peer} and lets others campaign first`;
   }
 }
 
@@ -140,6 +142,7 @@ export function describeProgress(p: Progress): string {
   if (p.probing) parts.push('probing');
   if (p.fetching !== 0) parts.push(`fetching=${p.fetching}`);
   if (p.inflightAppends > 0) parts.push(`inflight=${p.inflightAppends}`);
+  if (!p.fit) parts.push('unfit');
   return parts.join(' ');
 }
 
@@ -153,5 +156,6 @@ export function describeNode(raft: Raft): string {
   ];
   if (raft.transferTarget !== undefined) parts.push(`transferring to ${raft.transferTarget}`);
   if (!raft.whole) parts.push('log unproven');
+  if (!raft.fit) parts.push('unfit');
   return parts.join(' ');
 }

@@ -16,6 +16,7 @@ function heardLeader(s: RaftState, leader: string): void {
   if (s.role === 'CANDIDATE' || s.leader !== leader) s.becomeFollower(s.term, leader, 'LEADER_ELECTED');
   else s.resetElectionTimer();
   s.leaderContact = s.now;
+  s.postponed = 0;
 }
 
 export function receiveAppend(s: RaftState, m: Append): void {
@@ -82,6 +83,7 @@ export function receiveHeartbeat(s: RaftState, m: Heartbeat): void {
     s.leaderDurable = m.durable;
     commitWithLeader(s);
   }
+  s.othersFit = !m.nobodyElse;
   checkWhole(s);
   if (m.round === 0) return;
   s.sendAfterHardState({
@@ -93,6 +95,7 @@ export function receiveHeartbeat(s: RaftState, m: Heartbeat): void {
     round: m.round,
     commit: s.commit,
     applied: s.applied,
+    unfit: !s.fit,
   });
 }
 

@@ -3,41 +3,36 @@
  *
  * MUST: never tell a follower of a commit beyond what it has acknowledged.
  */
+import { nobodyElse } from './fitness.ts';
 import type { Progress } from './progress.ts';
 import type { RaftState } from './state.ts';
 
-/** Commit news at once, so that followers answer their clients without waiting for the next append. */
-export function tellCommit(s: RaftState, p: Progress): void {
-  const commit = Math.min(s.commit, p.match);
-  if (commit <= p.commitSent) return;
-  p.commitSent = commit;
+/** `round` 0 wants no reply. */
+function sendHeartbeat(s: RaftState, p: Progress, round: number): void {
   s.send({
     type: 'Heartbeat',
     group: s.config.group,
     from: s.id,
     to: p.id,
     term: s.term,
-    commit,
-    round: 0,
+    commit: Math.min(s.commit, p.match),
+    round,
     durable: 0,
+    nobodyElse: nobodyElse(s, p),
   });
+}
+
+/** Commit news at once, so that followers answer their clients without waiting for the next append. */
+export function tellCommit(s: RaftState, p: Progress): void {
+  const commit = Math.min(s.commit, p.match);
+  if (commit <= p.commitSent) return;
+  p.commitSent = commit;
+  sendHeartbeat(s, p, 0);
 }
 
 /** A heartbeat to everyone, which is also a new confirmation round. */
 export function broadcastHeartbeat(s: RaftState): void {
   s.heartbeatDue = s.now + s.config.heartbeatMs;
   s.round++;
-  for (const p of s.progress.values()) {
-    const commit = Math.min(s.commit, p.match);
-    s.send({
-      type: 'Heartbeat',
-      group: s.config.group,
-      from: s.id,
-      to: p.id,
-      term: s.term,
-      commit,
-      round: s.round,
-      durable: 0,
-    });
-  }
+  for (const p of s.progress.values()) sendHeartbeat(s, p, s.round);
 }

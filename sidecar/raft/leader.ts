@@ -29,6 +29,7 @@ export function becomeLeader(s: RaftState): void {
   }
   s.setRole('LEADER', s.id, 'VOTE_WON');
   s.leaderContact = Number.NEGATIVE_INFINITY;
+  s.handOverDue = s.now + s.config.handOverMs;
   // Nothing of earlier terms can be committed, and no read served, before an entry of our own is (§5.4.2, §6.4).
   appendAsLeader(s, [{ kind: EntryKind.NOOP, command: NOTHING, session: 0, sequence: 0 }]);
   broadcastHeartbeat(s);
@@ -190,6 +191,7 @@ export function receiveHeartbeatReply(s: RaftState, m: HeartbeatReply): void {
   if (s.role !== 'LEADER' || p === undefined) return;
   contact(s, p, m.round, m.applied);
   if (m.commit > p.commit) p.commit = m.commit;
+  p.fit = !m.unfit;
   if (p.state === 'PROBE') {
     // The probe or its answer was lost, or is late: ask again, but not at every answer (reads cause many).
     if (s.now - p.probedAt >= s.config.heartbeatMs) p.probing = false;

@@ -41,6 +41,8 @@ export class Progress {
   /** How far its app said it is, and what it said it has committed. */
   applied = 0;
   commit = 0;
+  /** False once it said that it should not lead. */
+  fit = true;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
 

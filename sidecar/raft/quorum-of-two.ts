@@ -11,6 +11,7 @@
  *
  * MUST: count the leader's word only in the term in which it was given, and only up to where our log is known to equal its.
  */
+import { nobodyElse } from './fitness.ts';
 import { holdsForQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
 
@@ -28,8 +29,17 @@ export function tellDurable(s: RaftState, to: string): void {
   if (s.role !== 'LEADER' || p === undefined || !areQuorum(s, s.id, to)) return;
   s.toldDurable = s.durable;
   const { group } = s.config;
-  const commit = Math.min(s.commit, p.match);
-  s.send({ type: 'Heartbeat', group, from: s.id, to, term: s.term, commit, round: 0, durable: s.durable });
+  s.send({
+    type: 'Heartbeat',
+    group,
+    from: s.id,
+    to,
+    term: s.term,
+    commit: Math.min(s.commit, p.match),
+    round: 0,
+    durable: s.durable,
+    nobodyElse: nobodyElse(s, p),
+  });
 }
 
 /** Follower: takes the leader's word, and commits what both disks have. */

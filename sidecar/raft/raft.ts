@@ -5,6 +5,7 @@
 import type { Membership, Role } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import { campaign, noteVoteReply, receiveVoteReply, receiveVoteRequest, replyToVote } from './election.ts';
+import { setFit } from './fitness.ts';
 import { answerOldLeader, receiveAppend, receiveHeartbeat, receiveTimeoutNow } from './follower.ts';
 import {
   commitByCounting,
@@ -83,6 +84,10 @@ export class Raft {
   get whole(): boolean {
     return this.#s.unproven === undefined;
   }
+  /** False while it should not lead, if another can. */
+  get fit(): boolean {
+    return this.#s.fit;
+  }
   get uncommittedBytes(): number {
     return this.#s.uncommittedBytes;
   }
@@ -113,6 +118,8 @@ function handle(s: RaftState, input: Input): void {
     case 'applied':
       s.applied = input.index;
       return;
+    case 'fitness':
+      return setFit(s, input.fit);
     case 'tellDurable':
       return tellDurable(s, input.to);
     case 'transfer':

@@ -57,6 +57,13 @@ export class RaftState {
   matched = 0;
   /** Followers: how far the leader of this term said that its own disk is. */
   leaderDurable = 0;
+  /** Should we lead (fitness.ts)? */
+  fit = true;
+  /** Leaders: not before this do we hand over for not being fit. */
+  handOverDue = 0;
+  /** Followers: the last leader knew of another voter that is fit; and how many election timeouts in a row we left to it. */
+  othersFit = false;
+  postponed = 0;
   /** Set while the disk's past is not proven (recovery.ts): no vote, no campaign. */
   unproven: { readonly mustReach: number; readonly termAtStart: number } | undefined;
 

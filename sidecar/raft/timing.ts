@@ -5,6 +5,7 @@
  * it campaigns, and a leader that was away for longer than an election gives up by itself.
  */
 import { campaign } from './election.ts';
+import { handOverWhenUnfit, postpones } from './fitness.ts';
 import { broadcastHeartbeat } from './heartbeat.ts';
 import { holdsForQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
@@ -26,6 +27,7 @@ function followerTick(s: RaftState, stalled: boolean): void {
   }
   if (s.now < s.electionDeadline) return;
   s.resetElectionTimer();
+  if (postpones(s)) return;
   campaign(s, { transfer: false, cause: 'ELECTION_TIMEOUT' });
 }
 
@@ -44,6 +46,7 @@ function leaderTick(s: RaftState, stalled: boolean): void {
     s.effects.push({ type: 'transferFailed', to: s.transfer.to });
     s.transfer = undefined;
   }
+  handOverWhenUnfit(s);
   if (s.now >= s.heartbeatDue) broadcastHeartbeat(s);
 }
 

@@ -14,18 +14,22 @@ export function startTransfer(s: RaftState, to: string): void {
     s.effects.push({ type: 'transferFailed', to: target });
     return;
   }
-  s.transfer = { to: target, deadline: s.now + s.config.electionMaxMs };
-  s.note({ about: 'TRANSFER_STARTED', peer: target });
-  continueTransfer(s, progress);
+  beginTransfer(s, progress, 'ASKED');
 }
 
-/** The voter that answered lately and has the most of our log. */
+export function beginTransfer(s: RaftState, target: Progress, cause: 'ASKED' | 'UNFIT'): void {
+  s.transfer = { to: target.id, deadline: s.now + s.config.electionMaxMs };
+  s.note({ about: 'TRANSFER_STARTED', peer: target.id, cause });
+  continueTransfer(s, target);
+}
+
+/** A voter that answered lately: one that is fit before one that is not, then the one that has the most of our log. */
 function bestSuccessor(s: RaftState): string {
   let best: Progress | undefined;
   for (const p of s.progress.values()) {
     if (!isVoter(s.config.membership, p.id)) continue;
     if (s.now - p.lastContact >= s.config.electionMinMs) continue;
-    if (best === undefined || p.match > best.match) best = p;
+    if (best === undefined || (p.fit === best.fit ? p.match > best.match : p.fit)) best = p;
   }
   return best?.id ?? '';
 }

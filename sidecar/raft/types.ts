@@ -30,6 +30,8 @@ export interface RaftConfig {
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
   readonly heartbeatMs: number;
+  /** A leader that has been unfit to lead for so long hands over to a node that is fit (fitness.ts). */
+  readonly handOverMs: number;
   /**
    * Ask before campaigning (dissertation §9.6). Off: a returning node disturbs a healthy leader. Protects little without
    * `checkQuorum`, since then followers of a live leader grant pre-votes.
@@ -89,6 +91,8 @@ export type Input =
   | { readonly type: 'read'; readonly ref: number }
   /** The app has applied through this index (told to the leader for the lags). */
   | { readonly type: 'applied'; readonly index: number }
+  /** Should this node lead, if it can be chosen (is its app healthy)? Until told otherwise: yes. */
+  | { readonly type: 'fitness'; readonly fit: boolean }
   /** Clients of that follower wait for what is on our disk: say so, if that lets it commit by itself (quorum-of-two.ts). */
   | { readonly type: 'tellDurable'; readonly to: string }
   /** Hand leadership over; '' lets the core choose. */
@@ -159,8 +163,10 @@ export type NoteEffect = { readonly type: 'note'; readonly peer: string } & (
       readonly last: number;
       readonly oldTerm: number;
     }
-  /** A transfer of leadership to `peer` began. */
-  | { readonly about: 'TRANSFER_STARTED' }
+  /** A transfer of leadership to `peer` began: somebody asked for it, or this leader is not fit to lead. */
+  | { readonly about: 'TRANSFER_STARTED'; readonly cause: 'ASKED' | 'UNFIT' }
+  /** The leader `peer` was not heard for an election timeout, and this node, not being fit, lets others campaign first. */
+  | { readonly about: 'CAMPAIGN_POSTPONED' }
 );
 
 export type Effect =

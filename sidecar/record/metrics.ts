@@ -44,6 +44,7 @@ export interface Sample {
   readonly storeOldestWriteMs: number;
   readonly appState: AppState;
   readonly appCondition: AppCondition;
+  readonly appFit: boolean;
   /** How often the app fell into each condition that is trouble. */
   readonly appIncidents: ReadonlyMap<AppCondition, number>;
   readonly peers: readonly PeerSample[];
@@ -237,6 +238,11 @@ export class Metrics {
       'condition',
       APP_CONDITIONS.filter((condition) => condition !== 'SUPERSEDED'),
       (now) => now.appCondition,
+    );
+    this.#gauge(
+      'outrigger_app_fit',
+      '1 while the local app is healthy enough for this node to lead. 0 on the leader for longer than the grace period means that no other node is better.',
+      (now) => (now.appFit ? 1 : 0),
     );
     this.#tallies(
       'outrigger_app_incidents_total',

@@ -110,4 +110,11 @@ export const MUTANTS = [
     find: "const honest = ticket.unsure && isDefinite(code) ? 'LEADER_LOST' : code;",
     replace: 'const honest = isDefinite(code) ? code : code;',
   },
+  {
+    name: 'unfit-waits-forever',
+    title: 'a follower whose app is not healthy leaves every election timeout to others',
+    file: 'sidecar/raft/fitness.ts',
+    find: "s.role !== 'FOLLOWER' || s.postponed >= POSTPONED_MAX) return false;",
+    replace: "s.role !== 'FOLLOWER') return false;",
+  },
 ];

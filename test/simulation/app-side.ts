@@ -36,6 +36,8 @@ export class AppSide {
   #front: Front | undefined;
   #link: Link | undefined;
   #up = true;
+  /** It works, and says that it does not do well: its node should not lead. */
+  #sick = false;
   #applied = 0;
   /** Commands applied in all: the state. */
   #effects = 0;
@@ -53,6 +55,16 @@ export class AppSide {
 
   get attached(): boolean {
     return this.#link !== undefined;
+  }
+
+  /** Good enough for its node to lead. */
+  get fit(): boolean {
+    return this.attached && !this.#sick;
+  }
+
+  toggleHealth(): void {
+    this.#sick = !this.#sick;
+    if (this.#sick) this.#world.trace.count('app sick');
   }
 
   // ---------------------------------------------------------------- lives

@@ -37,6 +37,7 @@ export class Chaos {
     this.#every(plan.partitionEveryMs, () => this.#partition());
     this.#every(plan.clogEveryMs, () => this.#clog());
     this.#every(plan.pauseEveryMs, () => random.pick(nodes).pause(random.between(0, 10 * ELECTION_MIN_MS)));
+    this.#every(plan.appSickEveryMs, () => random.pick(nodes).app.toggleHealth());
     this.#every(plan.appCrashEveryMs, () => random.pick(nodes).app.crash());
     this.#every(plan.wallJumpEveryMs, () => random.pick(nodes).jumpWallClock());
     this.#every(plan.transferEveryMs, () => this.#transfer());

@@ -10,6 +10,8 @@ import type { Prng } from './prng.ts';
 export const ELECTION_MIN_MS = 150;
 export const ELECTION_MAX_MS = 300;
 export const HEARTBEAT_MS = 50;
+/** A leader whose app is away for so long hands over. */
+export const HAND_OVER_MS = 400;
 
 /** A fault whose number is 0 is switched off. Rates are mean times between two of a kind. */
 export interface FaultPlan {
@@ -51,6 +53,8 @@ export interface FaultPlan {
   /** The app alone dies; with this chance also just before it acknowledges. */
   readonly appCrashEveryMs: number;
   readonly appCrashAtAck: number;
+  /** An app that was healthy is not, or the other way round. What it is at the end it stays. */
+  readonly appSickEveryMs: number;
   /** Newest entries a starting node is given; the rest it must fetch. */
   readonly startTail: number;
   readonly raft: Omit<RaftConfig, 'id' | 'group' | 'membership' | 'random'>;
@@ -90,6 +94,7 @@ export function drawPlan(random: Prng): FaultPlan {
     appCrashAtAck: sometimes(() => random.pick([0.002, 0.02])),
     startTail: random.pick([1, 5, 1000]),
     raft: drawRaft(random),
+    appSickEveryMs: sometimes(() => random.between(100, 2000)),
   };
 }
 
@@ -99,6 +104,7 @@ function drawRaft(random: Prng): FaultPlan['raft'] {
     electionMinMs: ELECTION_MIN_MS,
     electionMaxMs: ELECTION_MAX_MS,
     heartbeatMs: HEARTBEAT_MS,
+    handOverMs: HAND_OVER_MS,
     preVote: random.chance(0.7),
     checkQuorum: random.chance(0.7),
     appendBytes: random.pick([1, 300, 1_000_000]),

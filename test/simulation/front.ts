@@ -64,6 +64,7 @@ export class Front implements RoutingPort {
   /** The app's results, by index. */
   readonly #results = new Map<number, Uint8Array>();
   readonly #open = new Set<(lost: Refusal) => void>();
+  #crashed = false;
   #nextRef = 1;
   #committed = 0;
   #applied = 0;
@@ -105,6 +106,8 @@ export class Front implements RoutingPort {
   #once<T>(answer: (outcome: T | Refusal) => void): (outcome: T | Refusal) => void {
     let answered = false;
     const done = (outcome: T | Refusal): void => {
+      // The step in which it crashed is still being left.
+      if (this.#crashed) return;
       if (answered) throw new Violation('Answer once', `${this.id} answers a request a second time`);
       answered = true;
       this.#open.delete(done);
@@ -118,6 +121,7 @@ export class Front implements RoutingPort {
 
   crashed(): void {
     for (const lost of this.#open) lost(refusal('SHUTTING_DOWN', 'the node crashed'));
+    this.#crashed = true;
   }
 
   roleChanged(leads: boolean): void {

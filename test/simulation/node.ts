@@ -8,7 +8,7 @@ import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { Membership } from '../../shared/entry.ts';
 import type { PeerMessage, RaftMessage } from '../../shared/messages.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
-import type { Effect, Input, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
+import type { Effect, Input, NoteEffect, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
 import { AppSide } from './app-side.ts';
 import { type Checker, Violation } from './checker.ts';
 import { SimDisk } from './disk.ts';
@@ -126,6 +126,7 @@ export class SimNode {
     const life: Life = { core, front, commit: 0, flushing: false };
     this.#life = life;
     this.app.sidecarStarted(front);
+    this.#step({ type: 'fitness', fit: false });
     this.#tickLater(life);
   }
 
@@ -228,6 +229,7 @@ export class SimNode {
     this.#later(TICK_MS / this.#rate, life, () => {
       this.#tickLater(life);
       this.#step({ type: 'applied', index: this.app.applied });
+      this.#step({ type: 'fitness', fit: this.app.fit });
       this.#step({ type: 'tick' });
       if (this.#life !== life) return;
       if (life.core.role === 'LEADER' && this.disk.oldestWriteMs > 2 * ELECTION_MAX_MS)
@@ -261,7 +263,10 @@ export class SimNode {
     }
     for (const effect of effects) {
       // Nothing follows from a note.
-      if (effect.type === 'note') continue;
+      if (effect.type === 'note') {
+        this.#count(effect);
+        continue;
+      }
       if (this.#crashesBefore(effect)) {
         this.crash('in the middle of a step');
         return [];
@@ -281,6 +286,12 @@ export class SimNode {
       this.#world.trace.count('leader told of its disk');
       this.#step({ type: 'tellDurable', to: id });
     }
+  }
+
+  #count(note: NoteEffect): void {
+    const { trace } = this.#world;
+    if (note.about === 'CAMPAIGN_POSTPONED') trace.count('campaign left to others');
+    if (note.about === 'TRANSFER_STARTED' && note.cause === 'UNFIT') trace.count('handed over, unfit');
   }
 
   #crashesBefore(effect: Effect): boolean {

@@ -7,7 +7,7 @@
 import { Chaos } from './chaos.ts';
 import { Checker, Violation } from './checker.ts';
 import { SimClient } from './client.ts';
-import { drawPlan, ELECTION_MAX_MS, type FaultPlan } from './faults.ts';
+import { drawPlan, ELECTION_MAX_MS, type FaultPlan, HAND_OVER_MS } from './faults.ts';
 import { SimNetwork } from './network.ts';
 import { SimNode, type Surroundings } from './node.ts';
 import { Prng } from './prng.ts';
@@ -46,6 +46,10 @@ const SESSION_CLIENTS = 2;
 
 /** One leader within ten election timeouts of faultless time; slow clocks count slower. */
 const LEADER_MS = 10 * ELECTION_MAX_MS * 1.2;
+/** A leader that is not fit hands over, and not twice: also to one that crashed and came back meanwhile. */
+const FIT_LEADER_MS = 3 * HAND_OVER_MS + LEADER_MS;
+/** So long nothing may change once all is well. */
+const CALM_MS = 4 * HAND_OVER_MS;
 const SERVE_MS = 5_000;
 /** For each entry that the shortest log lacks: windows may be of one entry. */
 const CATCH_UP_MS = 15;
@@ -146,6 +150,8 @@ class Run {
       this.#sessionClients.every((client) => client.settled),
     );
     this.#until('all logs equal', limitMs, () => this.#agreed());
+    this.#until('led by a node whose app is well', FIT_LEADER_MS, () => this.#ledWell());
+    this.#staysLed();
     this.#lastWords();
   }
 
@@ -176,6 +182,24 @@ class Run {
   #oneLeader(): boolean {
     const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER')?.core;
     return leader !== undefined && this.#nodes.every(({ core }) => core?.leader === leader.id);
+  }
+
+  /** A node that is fit leads, where there is one. */
+  #ledWell(): boolean {
+    if (!this.#oneLeader()) return false;
+    const fit = this.#nodes.filter(({ app }) => app.fit);
+    return fit.length === 0 || fit.some(({ core }) => core?.role === 'LEADER');
+  }
+
+  /** Whoever leads now leads on: also where nobody is fit, and where some are and some are not. */
+  #staysLed(): void {
+    const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER');
+    const term = leader?.core?.term;
+    if (leader?.app.fit === false) this.trace.count('leader unfit at the end: nobody is fit');
+    const end = this.schedule.now + CALM_MS;
+    while (this.schedule.now < end && this.schedule.runNext());
+    if (leader?.core?.role === 'LEADER' && leader.core.term === term && this.#oneLeader()) return;
+    throw new Violation('Liveness', `${leader?.id} led term ${term} and does not any more: ${this.#state()}`);
   }
 
   /** A new write and a new read succeed at every node. */

@@ -27,6 +27,7 @@ export const RAFT_CONFIG: RaftConfig = {
   electionMinMs: 150,
   electionMaxMs: 300,
   heartbeatMs: 50,
+  handOverMs: LIMITS.appGraceMs,
   preVote: true,
   checkQuorum: true,
   appendBytes: LIMITS.appendBytes,

@@ -122,6 +122,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const node = cluster.node(nodeId(args.word()));
     cluster.step(node, { type: 'read', ref: toNumber(args.word().replace(/^r/, '')) });
   },
+  /** `fit 2 no`: that node should not lead from now on. */
+  fit: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    const word = args.word();
+    if (word !== 'yes' && word !== 'no') throw new ScriptError(`fit … ${word}?`);
+    cluster.step(node, { type: 'fitness', fit: word === 'yes' });
+  },
   /** The leader tells a follower how far its own disk is. */
   tell: (cluster, args) => {
     const node = cluster.node(nodeId(args.word()));

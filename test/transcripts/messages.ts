@@ -63,7 +63,8 @@ export function inject(cluster: Cluster, args: Args): void {
   const commit = args.numberOption('commit') ?? 0;
   const round = args.numberOption('round') ?? 0;
   if (type === 'Heartbeat') {
-    cluster.wire.push({ type, ...header, commit, round, durable: args.numberOption('durable') ?? 0 });
+    const durable = args.numberOption('durable') ?? 0;
+    cluster.wire.push({ type, ...header, commit, round, durable, nobodyElse: false });
   } else if (type === 'Append') {
     const [prevIndex, prevTerm] = positionOf(args.option('prev') ?? '0@0');
     const entries = entriesOfTerms(termsOf(args.option('entries')), prevIndex + 1);

@@ -16,6 +16,7 @@ export function addNodes(cluster: Cluster, args: Args): void {
     electionMinMs: 150,
     electionMaxMs: 300,
     heartbeatMs: 50,
+    handOverMs: args.numberOption('hand-over') ?? 1_000,
     preVote: args.option('pre-vote') !== 'off',
     checkQuorum: args.option('check-quorum') !== 'off',
     appendBytes: args.numberOption('append-bytes') ?? 1_000_000,

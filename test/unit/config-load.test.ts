@@ -59,6 +59,7 @@ describe('configuration of run', () => {
       electionMinMs: 150,
       electionMaxMs: 300,
       heartbeatMs: 50,
+      appGraceMs: 5_000,
       preVote: true,
       checkQuorum: true,
       logLevel: 'info',

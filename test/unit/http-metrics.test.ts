@@ -14,6 +14,7 @@ const SAMPLE: Sample = {
   storeOldestWriteMs: 250,
   appState: 'LAGGING',
   appCondition: 'LAGGING',
+  appFit: false,
   appIncidents: new Map([['LAGGING', 3]]),
   peers: [
     { id: 'n2', matchLagEntries: 3, droppedMessages: 7, queueBytes: 1024 },

@@ -244,6 +244,28 @@ const changes: readonly Case[] = [
     ],
   },
   {
+    name: 'its app was not healthy, so it handed over by itself',
+    evidence: evidenceOf(
+      oldLeader(
+        [
+          'APP',
+          'APP_STALLED',
+          { state: 'STALLED', condition: 'FAILED', index: 7, entry: 8, reason: 'poison' },
+        ],
+        ['TRANSFER_STARTED', 'APP_UNHEALTHY', { peer: 'n2' }],
+        stepsDown('TRANSFERRED'),
+      ),
+      n2(['ROLE', 'TRANSFER_RECEIVED', { term: 6, role: 'CANDIDATE', was: 'FOLLOWER', leader: '', ms: 20 }]),
+      n3(),
+    ),
+    cause: 'LEADER_APP_UNHEALTHY',
+    certainty: 'CERTAIN',
+    because: [
+      /n1: its app is FAILED, applied up to 7: poison/,
+      /n1: hands its leadership over to n2, since its own app is not healthy/,
+    ],
+  },
+  {
     name: 'transferred, as the third node alone can tell',
     evidence: evidenceOf(answers('n3', followerOfTwo('n3'), [followsFive, voted, followsSix])),
     cause: 'LEADER_TRANSFERRED',

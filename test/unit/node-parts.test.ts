@@ -8,7 +8,17 @@ import { RecentResults } from '../../sidecar/node/results.ts';
 import { Transfers } from '../../sidecar/node/transfers.ts';
 
 function news(to: string, commit: number, round = 0): Heartbeat {
-  return { type: 'Heartbeat', group: '', from: 'n1', to, term: 3, commit, round, durable: 0 };
+  return {
+    type: 'Heartbeat',
+    group: '',
+    from: 'n1',
+    to,
+    term: 3,
+    commit,
+    round,
+    durable: 0,
+    nobodyElse: false,
+  };
 }
 
 describe('commit news', () => {

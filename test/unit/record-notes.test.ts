@@ -170,9 +170,9 @@ describe('notes of the core', () => {
   it('tell once of a follower that is silent, and when it answers again', () => {
     const core = new Core([], 2);
     core.lead();
+    const REPLY = { round: 1, commit: 0, applied: 0, unfit: false };
     const n3 = { group: '', from: 'n3', to: 'n1' };
-    const alive = (): NoteEffect[] =>
-      core.receive({ type: 'HeartbeatReply', ...FROM_N2, term: 3, round: 1, commit: 0, applied: 0 });
+    const alive = (): NoteEffect[] => core.receive({ type: 'HeartbeatReply', ...FROM_N2, term: 3, ...REPLY });
     const notes: NoteEffect[] = [];
     for (let i = 0; i < 5; i++) {
       notes.push(...alive());
@@ -180,7 +180,7 @@ describe('notes of the core', () => {
     }
     assert.deepEqual(notes, [{ type: 'note', about: 'CONTACT_LOST', peer: 'n3', ms: 300 }]);
     assert.equal(core.raft.role, 'LEADER');
-    const back = core.receive({ type: 'HeartbeatReply', ...n3, term: 3, round: 1, commit: 0, applied: 0 });
+    const back = core.receive({ type: 'HeartbeatReply', ...n3, term: 3, ...REPLY });
     assert.deepEqual(back, [{ type: 'note', about: 'CONTACT_REGAINED', peer: 'n3', ms: 500 }]);
   });
 
@@ -196,7 +196,21 @@ describe('notes of the core', () => {
     assert.deepEqual(notes, []);
     assert.ok(core.raft.commitIndex > 5);
     assert.deepEqual(core.step({ type: 'transfer', to: 'n2' }), [
-      { type: 'note', about: 'TRANSFER_STARTED', peer: 'n2' },
+      { type: 'note', about: 'TRANSFER_STARTED', peer: 'n2', cause: 'ASKED' },
     ]);
+  });
+
+  it('tell that a leader hands over because it is not fit', () => {
+    const core = new Core([], 2);
+    core.lead();
+    core.receive(appendReply({ ok: true, index: core.raft.log.lastIndex }));
+    assert.deepEqual(core.step({ type: 'fitness', fit: false }), []);
+    const begun: NoteEffect[] = [];
+    for (let waited = 0; waited < RAFT_CONFIG.handOverMs; waited += 100) {
+      assert.equal(begun.length, 0, `after ${waited} ms`);
+      begun.push(...core.tick(100).filter(({ about }) => about === 'TRANSFER_STARTED'));
+      core.receive(appendReply({ ok: true, index: core.raft.log.lastIndex }));
+    }
+    assert.deepEqual(begun, [{ type: 'note', about: 'TRANSFER_STARTED', peer: 'n2', cause: 'UNFIT' }]);
   });
 });

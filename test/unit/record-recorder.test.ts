@@ -116,7 +116,8 @@ describe('the recorder', () => {
         http: '',
       },
     ];
-    const begin = performance.now();
+    // Whole, so that adding to it is exact.
+    const begin = Math.ceil(performance.now());
     made.turn(begin, 0, () => link('other cluster'));
     made.turn(begin + 1_000, 0, () => link('other cluster'));
     made.turn(begin + 2_000, 0, () => link('other version'));

@@ -39,6 +39,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   DISK_SPACE: 'process',
   LOOP_SLOW: 'process',
   TRANSFER_STARTED: 'election',
+  CAMPAIGN_POSTPONED: 'election',
   TRANSFER_FAILED: 'election',
   SKIPPED: 'app',
   WHOLE: 'process',

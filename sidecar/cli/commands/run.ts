@@ -55,6 +55,10 @@ export function addRun(program: Command, shell: Shell): void {
     .option('--election-min-ms <ms>', 'shortest time without a leader before it campaigns (default: 150)')
     .option('--election-max-ms <ms>', 'longest such time (default: 300)')
     .option('--heartbeat-ms <ms>', 'how often a leader makes itself known (default: 50)')
+    .option(
+      '--app-grace-ms <ms>',
+      'a leader whose app is not healthy for so long hands over to a node whose app is (default: 5000)',
+    )
     .option('--no-pre-vote', 'campaign without asking first whether it could win')
     .option('--no-check-quorum', 'let a leader stay that hears from no quorum')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
