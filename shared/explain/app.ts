@@ -53,7 +53,7 @@ const TROUBLE: Readonly<Record<Exclude<AppCondition, 'HEALTHY' | 'SUPERSEDED'>, 
   },
   FAILED: {
     cause: 'APP_FAILED',
-    next: 'Look at that entry, correct the app, and let it resume or say hello again. Every app that is given this entry may stop there.',
+    next: 'Look at that entry, correct the app, and let it resume or say hello again. Every app that is given this entry may stop there. An operator can have all of them skip it: `outrigger skip`.',
   },
 };
 
