@@ -13,6 +13,10 @@ export const LIMITS = {
   requestsPerConnection: 4096,
   /** App connections of one sidecar. Over it: OVERLOADED, then the connection closes. */
   appConnections: 1024,
+  /** Connections to the app socket that wait to be accepted (the system may allow fewer). Over it: the system refuses them. */
+  appBacklog: 4096,
+  /** Connections told of a change (of roles, of pressure) in one turn of the event loop. Over it: the rest is told in the next. */
+  appBroadcast: 1024,
   /** From connect to `hello`. Over it: the connection closes. */
   helloMs: 5_000,
   /** Bytes waiting to be read by one app connection. Over it: we stop reading its requests until they drained. */
@@ -43,6 +47,11 @@ export const LIMITS = {
   appLingerMs: 1_000,
   /** When a request was refused as OVERLOADED by a connection's own limits: try again after so long. */
   overloadedRetryMs: 100,
+  /**
+   * A connection that was refused a request as OVERLOADED is not read for so long; 0: it is read on, as a sidecar must, since
+   * its app's acknowledgements come on the same connection.
+   */
+  overloadedRestMs: 0,
   /** Bytes waiting for one peer. Over it: messages are dropped and counted (Raft sends again). */
   peerQueueBytes: 32 * 1024 * 1024,
   /** TCP connect to a peer, and from there to its handshake reply. Over it: given up, dialled again later. */

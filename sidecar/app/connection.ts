@@ -11,7 +11,7 @@ import type { BadFrame } from '../../shared/wire/app-codec.ts';
 import type { AppContext } from './context.ts';
 import { Delivery, type DeliveryEnd, type Refused } from './delivery.ts';
 import { positionOf, refuseHello, welcome, windowOf } from './greeting.ts';
-import type { AppPosition } from './host.ts';
+import type { AppHost, AppPosition } from './host.ts';
 import { Link } from './link.ts';
 import { Requests } from './requests.ts';
 
@@ -20,6 +20,8 @@ type Phase = 'NEW' | 'GREETING' | 'OPEN' | 'GONE';
 
 export class Connection {
   readonly #context: AppContext;
+  /** Takes the requests of this connection. */
+  readonly #host: AppHost;
   readonly #link: Link;
   readonly #requests: Requests;
   readonly #helloTimer: NodeJS.Timeout;
@@ -47,11 +49,13 @@ export class Connection {
       },
       (link) => context.flushSoon(link),
     );
+    this.#host = context.hostFor();
     this.#requests = new Requests(
-      context.host,
+      this.#host,
       context.limits,
       (frame, bytes) => this.#link.send(frame, bytes),
       () => this.#endWhenIdle?.(),
+      () => this.#link.rest(context.limits.overloadedRestMs),
     );
     const { helloMs } = context.limits;
     this.#helloTimer = setTimeout(
@@ -75,10 +79,17 @@ export class Connection {
   }
 
   /** Tells of those sessions that were opened, kept or used here. */
-  sessionsExpired(sessions: readonly number[]): void {
-    for (const session of sessions) {
-      if (this.#requests.forgetSession(session)) this.#link.send({ type: 'sessionExpired', session });
+  sessionsExpired(sessions: ReadonlySet<number>): void {
+    for (const session of this.#requests.forgetSessions(sessions)) {
+      this.#link.send({ type: 'sessionExpired', session });
     }
+  }
+
+  /** Ends it at once, because all connections together have too much that is not read. */
+  shed(): void {
+    this.#link.cut(
+      `the app did not read: ${this.backlog} bytes were waiting when all connections had too many`,
+    );
   }
 
   /** Goodbye as soon as the open requests are answered, at the latest after the linger time. */
@@ -103,6 +114,7 @@ export class Connection {
     this.#phase = 'GONE';
     clearTimeout(this.#helloTimer);
     this.#requests.drop();
+    this.#host.left?.();
     this.#stopDelivery(reason);
   }
 

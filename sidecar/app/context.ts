@@ -13,6 +13,8 @@ import type { Link } from './link.ts';
 export type AppLimits = {
   readonly [Name in keyof Pick<
     typeof LIMITS,
+    | 'appBacklog'
+    | 'appBroadcast'
     | 'appConnections'
     | 'appFrameBytes'
     | 'appLagMs'
@@ -25,6 +27,7 @@ export type AppLimits = {
     | 'deliveryBytes'
     | 'deliveryEntries'
     | 'helloMs'
+    | 'overloadedRestMs'
     | 'overloadedRetryMs'
     | 'requestMs'
     | 'requestMsMax'
@@ -52,6 +55,8 @@ export interface StateMachineSlot {
 
 export interface AppContext {
   readonly host: AppHost;
+  /** The host that takes the requests of a new connection. */
+  hostFor(): AppHost;
   readonly limits: AppLimits;
   /** The token `hello` must carry; undefined where the socket's file mode is the guard. */
   readonly token: string | undefined;

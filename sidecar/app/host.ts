@@ -126,4 +126,6 @@ export interface AppHost {
   appNews(epoch: number, news: AppNews): void;
   /** A state machine was not let in, since it cannot be this node's. `index`: what it says it has applied. */
   turnedAway(no: Refusal, index: number): void;
+  /** The connection this host was made for (`AppServerOptions.hostOf`) is gone: its open requests have nowhere to go. */
+  left?(): void;
 }

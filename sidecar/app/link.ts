@@ -44,6 +44,8 @@ export class Link {
   #held = false;
   /** No byte is read while too many wait to be read by the app. */
   #choked = false;
+  /** No byte is read for a while: it was told that it asks too much. */
+  #resting: NodeJS.Timeout | undefined;
   #ended = false;
   #finishing = false;
   #reason = '';
@@ -104,14 +106,29 @@ export class Link {
     this.#socket.pause();
   }
 
+  /** Handles no further frame for so long; 0 does nothing. What a refused client sends on costs us nothing then. */
+  rest(ms: number): void {
+    if (ms === 0 || this.#finishing || this.#resting !== undefined) return;
+    this.#socket.pause();
+    this.#resting = setTimeout(() => {
+      this.#resting = undefined;
+      this.#continue();
+    }, ms);
+    this.#resting.unref();
+  }
+
   release(): void {
     if (!this.#held) return;
     this.#held = false;
     this.#continue();
   }
 
+  get #paused(): boolean {
+    return this.#held || this.#choked || this.#resting !== undefined;
+  }
+
   #continue(): void {
-    if (this.#held || this.#choked || this.#finishing) return;
+    if (this.#paused || this.#finishing) return;
     this.#socket.resume();
     this.#readFrames();
   }
@@ -122,10 +139,17 @@ export class Link {
     this.finish(message);
   }
 
+  /** Ends it at once; what was sent and not taken is lost. */
+  cut(reason: string): void {
+    this.#reason ||= reason;
+    this.#socket.destroy();
+  }
+
   /** Flushes and ends; `reason` is what the owner hears from `gone`. What the app still sends is thrown away; it is cut when it does not end in time. */
   finish(reason: string): void {
     if (this.#finishing) return;
     this.#finishing = true;
+    clearTimeout(this.#resting);
     this.#reason ||= reason;
     this.flush();
     this.#events.gone(this.#reason);
@@ -162,7 +186,7 @@ export class Link {
 
   #readFrames(): void {
     try {
-      while (!this.#held && !this.#choked && !this.#finishing) {
+      while (!this.#paused && !this.#finishing) {
         const frame = this.#codec?.next();
         if (frame === undefined) break;
         if (frame instanceof BadFrame) this.#events.badFrame(frame);
@@ -181,7 +205,7 @@ export class Link {
   }
 
   #finishEnded(): void {
-    if (this.#held || this.#choked || this.#finishing) return;
+    if (this.#paused || this.#finishing) return;
     if (this.#codec?.partial === true || this.#head.length > 0) {
       this.fail('BAD_REQUEST', 'the connection ended inside a frame');
     } else this.#events.ended();
@@ -189,6 +213,7 @@ export class Link {
 
   #close(): void {
     clearTimeout(this.#linger);
+    clearTimeout(this.#resting);
     this.#outbox = [];
     if (this.#finishing) return;
     this.#finishing = true;

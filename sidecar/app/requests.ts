@@ -23,21 +23,24 @@ export class Requests {
   readonly #limits: AppLimits;
   readonly #send: (frame: SidecarFrame, bytes?: number) => void;
   readonly #idle: () => void;
+  readonly #overloaded: () => void;
   readonly #open = new Set<number>();
   /** Sessions opened, kept or used here, the one used last at the end. */
   readonly #sessions = new Set<number>();
 
-  /** `idle` is called whenever the last open request was answered. */
+  /** `idle` is called whenever the last open request was answered, `overloaded` whenever one was refused as OVERLOADED. */
   constructor(
     host: AppHost,
     limits: AppLimits,
     send: (frame: SidecarFrame, bytes?: number) => void,
     idle: () => void,
+    overloaded: () => void = () => undefined,
   ) {
     this.#host = host;
     this.#limits = limits;
     this.#send = send;
     this.#idle = idle;
+    this.#overloaded = overloaded;
   }
 
   get open(): number {
@@ -52,6 +55,7 @@ export class Requests {
   refuse(reason: Refusal, id: number | undefined): void {
     const { code, definite, message, leader, retryAfterMs } = reason;
     this.#send({ type: 'error', id, code, definite, message, leader, retryAfterMs });
+    if (code === 'OVERLOADED') this.#overloaded();
   }
 
   propose(frame: ProposeFrame): void {
@@ -121,7 +125,7 @@ export class Requests {
   #sessionDone(frame: SessionFrame, session: number): void {
     const { id } = frame;
     if (frame.type === 'closeSession') {
-      this.forgetSession(session);
+      this.#sessions.delete(session);
       return this.#send({ type: 'sessionClosed', id });
     }
     this.#usesSession(session);
@@ -137,9 +141,13 @@ export class Requests {
     if (oldest !== undefined) this.#sessions.delete(oldest);
   }
 
-  /** True when the session was used here. */
-  forgetSession(session: number): boolean {
-    return this.#sessions.delete(session);
+  /** Forgets these; returns those of them that were used here. Costs what the fewer of both are. */
+  forgetSessions(sessions: ReadonlySet<number>): number[] {
+    const [fewer, more] =
+      sessions.size < this.#sessions.size ? [sessions, this.#sessions] : [this.#sessions, sessions];
+    const used = [...fewer].filter((session) => more.has(session));
+    for (const session of used) this.#sessions.delete(session);
+    return used;
   }
 
   /** Opens `id`, or answers why not. */

@@ -6,9 +6,10 @@
  * TCP, and no other address is listened on.
  */
 import { createServer, isIPv4, type Server, type Socket } from 'node:net';
-import type { PressureLevel, SidecarFrame } from '../../shared/app-frames.ts';
+import type { PressureLevel } from '../../shared/app-frames.ts';
 import type { Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import { Broadcast } from './broadcast.ts';
 import { Connection } from './connection.ts';
 import type { AppContext, AppLimits, StateMachineSlot } from './context.ts';
 import type { Delivery } from './delivery.ts';
@@ -23,12 +24,14 @@ export type ListenAt =
 
 export interface AppServerOptions {
   readonly host: AppHost;
+  /** Where connections must be told apart: makes the host that takes the requests of each one. Else `host` takes them all. */
+  readonly hostOf?: () => AppHost;
   readonly listen: ListenAt;
   /** What `hello.token` must be. Needed for TCP. */
   readonly token?: string | undefined;
   /** The node failed to answer from its log, or the system to accept a connection. Nothing is retried here. */
   readonly onFault: (error: Error) => void;
-  /** Other limits than those of `limits.ts`, for tests. */
+  /** Other limits than those of a sidecar: a gateway's, or a test's. */
   readonly limits?: Partial<AppLimits>;
 }
 
@@ -52,6 +55,7 @@ export class AppServer implements StateMachineSlot {
   readonly #context: AppContext;
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
+  readonly #broadcast: Broadcast;
   #pressure: PressureLevel = 'OK';
   #closing = false;
   /** Links with something to send at the end of this turn. */
@@ -70,6 +74,7 @@ export class AppServer implements StateMachineSlot {
     this.#options = options;
     this.#context = {
       host: options.host,
+      hostFor: options.hostOf ?? (() => options.host),
       limits: { ...LIMITS, ...options.limits },
       token: options.token,
       slot: this,
@@ -77,6 +82,7 @@ export class AppServer implements StateMachineSlot {
       flushSoon: (link) => this.#flushSoon(link),
       fault: options.onFault,
     };
+    this.#broadcast = new Broadcast(() => this.#connections.values(), this.#context.limits.appBroadcast);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -121,14 +127,14 @@ export class AppServer implements StateMachineSlot {
 
   /** Tells every greeted connection. */
   roleChanged(role: Role, term: number, leader: string | undefined, cause: string): void {
-    this.#broadcast({ type: 'roleChanged', role, term, leader, cause });
+    this.#broadcast.tell({ type: 'roleChanged', role, term, leader, cause });
   }
 
   /** Tells every greeted connection how hard it may push, when that changed. */
   setPressure(level: PressureLevel): void {
     if (level === this.#pressure) return;
     this.#pressure = level;
-    this.#broadcast({ type: 'pressure', level });
+    this.#broadcast.tell({ type: 'pressure', level });
   }
 
   /** The command at `index` is skipped: a state machine that failed to apply it says hello again, and goes on behind it. */
@@ -139,7 +145,8 @@ export class AppServer implements StateMachineSlot {
 
   /** Tells the connections that used them. */
   sessionsExpired(sessions: readonly number[]): void {
-    for (const connection of this.#connections.values()) connection.sessionsExpired(sessions);
+    const expired = new Set(sessions);
+    for (const connection of this.#connections.values()) connection.sessionsExpired(expired);
   }
 
   stats(): AppServerStats {
@@ -159,6 +166,21 @@ export class AppServer implements StateMachineSlot {
       inFlightEntries: delivery?.inFlight.entries ?? 0,
       inFlightBytes: delivery?.inFlight.bytes ?? 0,
     };
+  }
+
+  /** Cuts those that leave the most unread, until all together have at most `bytes` waiting. Returns how many were cut. */
+  shed(bytes: number): number {
+    let waiting = 0;
+    for (const connection of this.#connections.values()) waiting += connection.backlog;
+    if (waiting <= bytes) return 0;
+    let cut = 0;
+    for (const connection of [...this.#connections.values()].sort((a, b) => b.backlog - a.backlog)) {
+      if (waiting <= bytes) break;
+      waiting -= connection.backlog;
+      connection.shed();
+      cut++;
+    }
+    return cut;
   }
 
   /**
@@ -201,7 +223,7 @@ export class AppServer implements StateMachineSlot {
   #bind(where: { path: string } | { host: string; port: number }): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (error) => reject(new ListenRefused(`cannot listen: ${error.message}`)));
-      this.#server.listen(where, () => {
+      this.#server.listen({ ...where, backlog: this.#context.limits.appBacklog }, () => {
         this.#server.removeAllListeners('error');
         this.#server.on('error', this.#options.onFault);
         resolve();
@@ -219,10 +241,6 @@ export class AppServer implements StateMachineSlot {
     const connection = new Connection(socket, this.#context, this.#connections.size >= appConnections);
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
-  }
-
-  #broadcast(frame: SidecarFrame): void {
-    for (const connection of this.#connections.values()) connection.broadcast(frame);
   }
 
   #flushSoon(link: Link | undefined): void {
