@@ -10,14 +10,15 @@ import { LIMITS } from '../../shared/limits.ts';
 import { type HttpLog, HttpRefusal, sendError, setSecurityHeaders } from './answers.ts';
 import type { EventStreams } from './event-stream.ts';
 import type { GateRefusal } from './gate.ts';
-import type { HttpHost } from './host.ts';
+
 import { badRequest } from './input.ts';
-import { BODY_BYTES, ROUTES, type Route } from './routes.ts';
+import { BODY_BYTES, type Route } from './routes.ts';
 import { allows, type Scope, type TokenCheck } from './tokens.ts';
 import type { Traffic } from './traffic.ts';
 
-export interface AppOptions {
-  readonly host: HttpHost;
+export interface AppOptions<Host> {
+  readonly host: Host;
+  readonly routes: readonly Route<Host>[];
   readonly tokens: TokenCheck;
   readonly log: HttpLog;
   readonly gate: (request: IncomingMessage) => GateRefusal | undefined;
@@ -28,7 +29,7 @@ export interface AppOptions {
 type Step = (request: Request, response: Response, next: NextFunction) => void;
 
 /** The routes and the order of their checks. Listens on nothing. */
-export function createApp(options: AppOptions): Express {
+export function createApp<Host>(options: AppOptions<Host>): Express {
   const { gate, log } = options;
   const app = express();
   app.set('x-powered-by', false);
@@ -44,7 +45,7 @@ export function createApp(options: AppOptions): Express {
     if (refused !== undefined) throw new HttpRefusal(refused.refusal, refused.status);
     next();
   });
-  for (const path of new Set(ROUTES.map((route) => route.path))) addPath(app, path, options);
+  for (const path of new Set(options.routes.map((route) => route.path))) addPath(app, path, options);
   app.use(() => {
     throw new HttpRefusal(refusal('NOT_FOUND', 'there is no such path'));
   });
@@ -58,8 +59,9 @@ export function createApp(options: AppOptions): Express {
 const METHODS = { GET: 'get', POST: 'post', DELETE: 'delete' } as const;
 
 /** The routes of one path, and 405 for every other method. */
-function addPath(app: Express, path: string, { host, tokens, traffic, streams }: AppOptions): void {
-  const routes = ROUTES.filter((route) => route.path === path);
+function addPath<Host>(app: Express, path: string, options: AppOptions<Host>): void {
+  const { host, tokens, traffic, streams } = options;
+  const routes = options.routes.filter((route) => route.path === path);
   const at = app.route(path);
   for (const route of routes) {
     at[METHODS[route.method]](
@@ -106,7 +108,7 @@ function admit(traffic: Traffic): Step {
 }
 
 /** Reads the body, where the route takes one. Elsewhere it is left alone, and node throws it away. */
-function bodySteps(route: Route): Step[] {
+function bodySteps(route: Pick<Route, 'body'>): Step[] {
   if (route.body === 'none') return [];
   const limit = BODY_BYTES[route.body];
   const precheck: Step = (request, _response, next) => {

@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
 import { type EventStreams, startAfter } from './event-stream.ts';
-import type { HttpHost, HttpSessionRequest } from './host.ts';
+import type { ClientHost, HttpHost, HttpSessionRequest } from './host.ts';
 import {
   check,
   eventsQuery,
@@ -24,21 +24,21 @@ import {
   transferBody,
 } from './input.ts';
 
-export type Handler = (
+export type Handler<Host = HttpHost> = (
   request: Request,
   response: Response,
-  host: HttpHost,
+  host: Host,
   streams: EventStreams,
 ) => void | Promise<void>;
 
 const NOTHING = new Uint8Array(0);
 
 /** 200 while the process works: that this runs is the whole answer. */
-export const livez: Handler = (_request, response) => {
+export const livez: Handler<ClientHost> = (_request, response) => {
   sendJson(response, 200, { live: true });
 };
 
-export const readyz: Handler = (_request, response, host) => {
+export const readyz: Handler<ClientHost> = (_request, response, host) => {
   const checks = host.readiness();
   const failing = checks.filter((one) => !one.ok);
   if (failing.length === 0) {
@@ -50,7 +50,7 @@ export const readyz: Handler = (_request, response, host) => {
 };
 
 /** For load balancers: only the leader that holds a quorum answers 200. */
-export const leader: Handler = (_request, response, host) => {
+export const leader: Handler<ClientHost> = (_request, response, host) => {
   const view = host.leader();
   setPlainHeader(response, 'X-Outrigger-Leader', view.leader);
   setPlainHeader(response, 'X-Outrigger-Leader-Http', view.http);
@@ -66,12 +66,12 @@ export const leader: Handler = (_request, response, host) => {
   sendJson(response, 503, { code, definite, message, ...view });
 };
 
-export const metrics: Handler = async (_request, response, host) => {
+export const metrics: Handler<ClientHost> = async (_request, response, host) => {
   const { contentType, text } = await host.metrics();
   sendBytes(response, 200, contentType, Buffer.from(text));
 };
 
-export const status: Handler = (_request, response, host) => {
+export const status: Handler<ClientHost> = (_request, response, host) => {
   sendJson(response, 200, host.status());
 };
 
@@ -103,14 +103,17 @@ export const members: Handler = (request, response, host) => {
 };
 
 /** The body is the command, as it is; the answer's body is the app's result (empty when the app gave none). */
-export const propose: Handler = async (request, response, host) => {
+export const propose: Handler<ClientHost> = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const body: unknown = request.body;
-  const outcome = await host.propose({
-    command: body instanceof Uint8Array ? body : NOTHING,
-    ...sessionOf(request.headers),
-    timeoutMs: timeoutOf(request.headers),
-  });
+  const outcome = await host.propose(
+    {
+      command: body instanceof Uint8Array ? body : NOTHING,
+      ...sessionOf(request.headers),
+      timeoutMs: timeoutOf(request.headers),
+    },
+    request.socket,
+  );
   if (isRefusal(outcome)) {
     sendRefusal(response, outcome);
     return;
@@ -122,18 +125,18 @@ export const propose: Handler = async (request, response, host) => {
   sendBytes(response, 200, 'application/octet-stream', outcome.result ?? NOTHING);
 };
 
-export const openSession: Handler = async (request, response, host) => {
+export const openSession: Handler<ClientHost> = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const { ttlMs } = check(sessionBody, request.body, 'the body');
-  await answerSession(response, host, { act: 'OPEN', ttlMs, timeoutMs: timeoutOf(request.headers) });
+  await answerSession(request, response, host, { act: 'OPEN', ttlMs, timeoutMs: timeoutOf(request.headers) });
 };
 
-export const keepSession: Handler = async (request, response, host) => {
-  await answerSession(response, host, { act: 'KEEP', ...sessionNamed(request) });
+export const keepSession: Handler<ClientHost> = async (request, response, host) => {
+  await answerSession(request, response, host, { act: 'KEEP', ...sessionNamed(request) });
 };
 
-export const closeSession: Handler = async (request, response, host) => {
-  await answerSession(response, host, { act: 'CLOSE', ...sessionNamed(request) });
+export const closeSession: Handler<ClientHost> = async (request, response, host) => {
+  await answerSession(request, response, host, { act: 'CLOSE', ...sessionNamed(request) });
 };
 
 function sessionNamed(request: Request): { session: number; timeoutMs: number } {
@@ -142,16 +145,22 @@ function sessionNamed(request: Request): { session: number; timeoutMs: number } 
   return { session, timeoutMs: timeoutOf(request.headers) };
 }
 
-async function answerSession(response: Response, host: HttpHost, request: HttpSessionRequest): Promise<void> {
-  const outcome = await host.session(request);
+async function answerSession(
+  { socket }: Request,
+  response: Response,
+  host: ClientHost,
+  asked: HttpSessionRequest,
+): Promise<void> {
+  const outcome = await host.session(asked, socket);
   if (isRefusal(outcome)) sendRefusal(response, outcome);
   else sendJson(response, 200, outcome);
 }
 
-export const read: Handler = async (request, response, host) => {
+export const read: Handler<ClientHost> = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const { consistency, index } = check(readBody, request.body, 'the body');
-  const outcome = await host.read({ consistency, index, timeoutMs: timeoutOf(request.headers) });
+  const timeoutMs = timeoutOf(request.headers);
+  const outcome = await host.read({ consistency, index, timeoutMs }, request.socket);
   if (isRefusal(outcome)) sendRefusal(response, outcome);
   else sendJson(response, 200, { index: outcome.index });
 };
@@ -179,6 +188,12 @@ export function unsupported(what: string): Handler {
     sendRefusal(response, refusal('UNSUPPORTED', `${what} is not part of this version`));
   };
 }
+
+/** A route of a sidecar, at a gateway. */
+export const notAtGateway: Handler<ClientHost> = (_request, response) => {
+  const message = 'a gateway keeps no log and has no members, events or page of its own: ask a replica';
+  sendRefusal(response, refusal('UNSUPPORTED', message));
+};
 
 function isRefusal(outcome: object): outcome is Refusal {
   return 'code' in outcome;

@@ -49,29 +49,38 @@ export interface EventFeed {
   listen(wake: () => void): () => void;
 }
 
-export interface HttpHost {
-  status(): NodeStatus;
+/** What every process that serves clients answers: a sidecar, and a gateway too. `from` names the connection, nothing more. */
+export interface ClientHost {
+  status(): object;
   leader(): LeaderView;
-  members(): readonly MemberStatus[];
-  /** Every check of `/readyz`; the node is ready when all are ok. */
+  /** Every check of `/readyz`; the process is ready when all are ok. */
   readiness(): readonly Check[];
+  propose(request: HttpProposal, from: object): Promise<HttpProposed | Refusal>;
+  session(request: HttpSessionRequest, from: object): Promise<{ session: number; ttlMs?: number } | Refusal>;
+  read(
+    request: {
+      consistency: 'LINEARIZABLE' | 'LEASE' | 'AT_LEAST' | 'STALE';
+      index: number | undefined;
+      timeoutMs: number;
+    },
+    from: object,
+  ): Promise<{ index: number } | Refusal>;
+  /** Prometheus text and its content type. */
+  metrics(): Promise<{ contentType: string; text: string }>;
+}
+
+/** What a sidecar answers besides. */
+export interface HttpHost extends ClientHost {
+  status(): NodeStatus;
+  members(): readonly MemberStatus[];
   /** Entries from…to (both inclusive, clipped to the log), at most `limit` of them and of bounded size. */
   log(from: number, to: number, limit: number, withStages: boolean): Promise<LogPage>;
   terms(): TermsView;
   events(): EventFeed;
   /** Answers from what this node knows of itself. */
   explain(question: Question): Promise<Explanation>;
-  propose(request: HttpProposal): Promise<HttpProposed | Refusal>;
-  session(request: HttpSessionRequest): Promise<{ session: number; ttlMs?: number } | Refusal>;
-  read(request: {
-    consistency: 'LINEARIZABLE' | 'LEASE' | 'AT_LEAST' | 'STALE';
-    index: number | undefined;
-    timeoutMs: number;
-  }): Promise<{ index: number } | Refusal>;
   /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */
   skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal>;
   /** Hands leadership to `to` ('' lets the leader choose); resolves when another node leads, or with a refusal. */
   transfer(to: string): Promise<{ leader: string; term: number } | Refusal>;
-  /** Prometheus text and its content type. */
-  metrics(): Promise<{ contentType: string; text: string }>;
 }

@@ -13,12 +13,13 @@ import { type HttpLog, rawRefusal, sendRefusal, setSecurityHeaders } from './ans
 import { createApp } from './app.ts';
 import { EventStreams, type StreamTimes } from './event-stream.ts';
 import { createGate, hostAndPort, loopbackAddress } from './gate.ts';
-import type { HttpHost } from './host.ts';
+import type { ClientHost, HttpHost } from './host.ts';
+import { GATEWAY_ROUTES, ROUTES, type Route } from './routes.ts';
 import type { TokenCheck } from './tokens.ts';
 import { Traffic } from './traffic.ts';
 
-export interface HttpOptions {
-  readonly host: HttpHost;
+export interface HttpOptions<Host = HttpHost> {
+  readonly host: Host;
   /** A loopback literal and a port, 0 for any. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly tokens: TokenCheck;
@@ -39,8 +40,17 @@ export interface HttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Starts the HTTP surface. Rejects with one clear sentence: RangeError for an address that is not loopback, Error when it cannot be bound. */
-export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+/** Starts the HTTP surface of a sidecar. Rejects with one clear sentence: RangeError for an address that is not loopback, Error when it cannot be bound. */
+export function startHttp(options: HttpOptions): Promise<HttpServer> {
+  return serve(options, ROUTES);
+}
+
+/** Starts that of a gateway. Rejects as `startHttp` does. */
+export function startGatewayHttp(options: HttpOptions<ClientHost>): Promise<HttpServer> {
+  return serve(options, GATEWAY_ROUTES);
+}
+
+async function serve<Host>(options: HttpOptions<Host>, routes: readonly Route<Host>[]): Promise<HttpServer> {
   const { host, listen, tokens, log, arrival = ARRIVAL } = options;
   const address = loopbackAddress(listen.host);
   const server = createServer({
@@ -65,7 +75,8 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     response.once('close', () => closed && setImmediate(() => server.closeIdleConnections()));
   });
   const streams = new EventStreams(options.streamTimes);
-  server.on('request', createApp({ host, tokens, log, gate: createGate(address, port), traffic, streams }));
+  const gate = createGate(address, port);
+  server.on('request', createApp({ host, routes, tokens, log, gate, traffic, streams }));
   server.on('clientError', (error, socket) => answerUnparsed(error, socket, traffic));
   server.on('checkExpectation', (_request, response) => {
     setSecurityHeaders(response);

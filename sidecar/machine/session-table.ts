@@ -7,6 +7,7 @@
  */
 import { type Entry, EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import { clippedTtl } from '../../shared/session-ttl.ts';
 import { decodeSessionExpire, decodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import type { Place, Verdict } from './verdict.ts';
 
@@ -154,10 +155,4 @@ export class SessionTable {
     }
     return { kind: 'EXPIRED', sessions };
   }
-}
-
-/** The time to live a session gets, for what was asked for (0: nothing). */
-export function clippedTtl(asked: number): number {
-  if (asked === 0) return LIMITS.sessionTtlMs;
-  return Math.max(LIMITS.sessionTtlMsMin, Math.min(asked, LIMITS.sessionTtlMsMax));
 }

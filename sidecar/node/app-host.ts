@@ -3,6 +3,7 @@
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { clippedTtl } from '../../shared/session-ttl.ts';
 import { encodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import type {
@@ -18,7 +19,7 @@ import type {
   SessionRequest,
   SessionResult,
 } from '../app/host.ts';
-import { clippedTtl, type SessionTable } from '../machine/session-table.ts';
+import type { SessionTable } from '../machine/session-table.ts';
 import { type TicketRequest, ticketOf } from '../routing/port.ts';
 import type { ReadTicket } from '../routing/reads.ts';
 import type { Node } from './node.ts';
