@@ -16,12 +16,12 @@ import { type HttpServer, startHttp } from '../http/server.ts';
 import { openTokenFile, tokenCheck } from '../http/tokens.ts';
 import { TcpTransport } from '../peers/transport.ts';
 import type { RaftConfig } from '../raft/types.ts';
+import { createLogger, type LogLevel } from '../record/logger.ts';
 import { Metrics } from '../record/metrics.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { NodeAppHost } from './app-host.ts';
 import { NodeHttpHost } from './http-host.ts';
-import { createLogger, type LogLevel } from './logger.ts';
 import { Node } from './node.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
 
