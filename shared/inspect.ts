@@ -206,6 +206,37 @@ export interface LeaderView {
   readonly isLeader: boolean;
 }
 
+/** The connection of a gateway to one replica. */
+export interface UpstreamStatus {
+  readonly id: string;
+  readonly state: 'WAITING' | 'CONNECTING' | 'OPEN' | 'LEAVING' | 'REFUSED';
+  /** Why it gets no requests now, '' when it may. */
+  readonly reason: string;
+  /** Requests on their way to it, and how many there may be. */
+  readonly inFlight: number;
+  readonly window: number;
+}
+
+/** `/v1/status` of a gateway: it keeps no log, so it has none of the positions of a node. */
+export interface GatewayStatus {
+  readonly protocol: number;
+  readonly cluster: string;
+  /** The gateway's own name; it is no member of the cluster. */
+  readonly node: string;
+  readonly group: string;
+  readonly version: string;
+  readonly role: 'GATEWAY';
+  readonly term: number;
+  readonly leader: string | null;
+  readonly clients: number;
+  readonly requests: { readonly open: number; readonly waiting: number; readonly commandBytes: number };
+  readonly pressure: 'OK' | 'SLOW_DOWN' | 'STOP';
+  readonly upstreams: readonly UpstreamStatus[];
+  readonly uptimeMs: number;
+  /** Wall clock when it answered, ms since the epoch. */
+  readonly now: number;
+}
+
 /** A check by name; `ok` false carries one sentence. */
 export interface Check {
   readonly name: string;

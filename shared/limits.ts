@@ -170,6 +170,61 @@ export const LIMITS = {
   eventStreamStallMs: 10_000,
   /** When a stream ends: readers come back after so long. */
   eventStreamRetryMs: 1_000,
+  /** Connections to one gateway (fewer where the system allows fewer open files). Over it: OVERLOADED, then the connection closes. */
+  gatewayClients: 16_384,
+  /** Open requests of one client of a gateway. Over it: OVERLOADED, definite, and it is not read for `gatewayRestMs`. */
+  gatewayClientRequests: 256,
+  /** The same in bytes of commands. */
+  gatewayClientBytes: 8 * 1024 * 1024,
+  /**
+   * Open requests of all clients of a gateway, and the bytes of their commands. No client may hold more of either than is
+   * still free, so a crowd leaves room for whoever comes next. Over it: OVERLOADED, definite.
+   */
+  gatewayRequests: 65_536,
+  gatewayRequestBytes: 128 * 1024 * 1024,
+  gatewayRestMs: 100,
+  /** Bytes waiting to be read by one client of a gateway. As `appOutputBytes` and `appOutputBytesMax`. */
+  gatewayOutputBytes: 256 * 1024,
+  gatewayOutputBytesMax: 4 * 1024 * 1024,
+  /** Bytes waiting to be read by all clients of a gateway. Over it: those with the most are cut. */
+  gatewayOutputBytesAll: 256 * 1024 * 1024,
+  /** Replicas that one gateway knows. Over it: refused at start, or not taken from the endpoint files. */
+  gatewayReplicas: 32,
+  /**
+   * Requests on their way from a gateway to one replica: it begins with the second, never goes below the first, and is never
+   * more than the replica's own limit. Beyond it they wait in the gateway, where clients take turns.
+   */
+  gatewayWindowMin: 16,
+  gatewayWindowFirst: 64,
+  /** How often the window is at its least for a moment, to see again how fast the replica is without a queue. */
+  gatewayWindowProbeMs: 10_000,
+  /** Bytes written to one replica and not taken by it. Over it: nothing more is sent until it took some. */
+  gatewayUpstreamBytes: 4 * 1024 * 1024,
+  /** From dialling a replica to its welcome. Over it: given up, dialled again later. */
+  gatewayWelcomeMs: 5_000,
+  /** Pause before a replica is dialled again: doubled from the first to the last. */
+  gatewayRedialMinMs: 20,
+  gatewayRedialMaxMs: 1_000,
+  /** Pause before a replica that refused us is asked again. */
+  gatewayRefusedMs: 3_000,
+  /** How often a replica is pinged, and how long it may say nothing. Then: the connection is cut and dialled again. */
+  gatewayPingMs: 500,
+  gatewaySilentMs: 2_000,
+  /** The same for a replica that another one leads now. */
+  gatewaySuspectMs: 500,
+  /** How long after its time a request may still be open at a replica. Then: the connection is cut. */
+  gatewayOverdueMs: 5_000,
+  /** A replica that cannot serve now (its app is absent, its disk is full) is passed over for so long. */
+  gatewayAvoidMs: 1_000,
+  /** The leader's replica is out of reach: how long requests wait for another leader. Then: any replica gets them, to forward. */
+  gatewayHoldMs: 1_000,
+  /** Pause before a request is tried again: doubled from the first to the last. */
+  gatewayRetryMinMs: 10,
+  gatewayRetryMaxMs: 500,
+  /** How often endpoint files are read for replicas that came. */
+  gatewayDiscoverMs: 2_000,
+  /** `pressure` is raised at once, and lowered when it was lower for so long. */
+  gatewayPressureMs: 1_000,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

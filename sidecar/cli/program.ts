@@ -6,6 +6,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
+import { addGateway } from './commands/gateway.ts';
 import { addLog } from './commands/log.ts';
 import { addLsp } from './commands/lsp.ts';
 import { addMembers } from './commands/members.ts';
@@ -51,7 +52,7 @@ export function buildProgram(shell: Shell): Command {
     .addHelpText('after', HELP);
   quiet(program, shell);
   program.commandsGroup('Run:');
-  for (const add of [addRun, addDev, addDemo]) add(program, shell);
+  for (const add of [addRun, addDev, addDemo, addGateway]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addLsp]) add(program, shell);

@@ -27,7 +27,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/record',
     'sidecar/machine',
   ],
-  'sidecar/cli': ['shared', 'sidecar/node'],
+  'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
+  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway'],
   // The VS Code side knows the sidecar by its public surfaces alone.
   extension: ['shared'],
   'extension/aggregator': ['shared'],

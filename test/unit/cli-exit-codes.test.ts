@@ -61,6 +61,7 @@ describe('the outrigger command', () => {
       'skip',
       'events',
       'explain',
+      'gateway',
     ];
     for (const { code, stdout } of await Promise.all(
       commands.map((command) => outrigger([command, '--help'])),
@@ -72,6 +73,8 @@ describe('the outrigger command', () => {
   });
 
   const GOOD_RUN = ['run', '--id', 'n1', '--cluster', 'c', '--members', 'n1=127.0.0.1:7001'];
+  const GATEWAY = ['gateway', '--app-socket', '/tmp/x/a.sock'];
+  const GATED = [...GATEWAY, '--cluster', 'c'];
   const mistakes: readonly [string, readonly string[], RegExp][] = [
     ['an unknown command', ['recover'], /unknown command 'recover'/],
     ['a misspelt command', ['staus'], /Did you mean status\?/],
@@ -96,6 +99,36 @@ describe('the outrigger command', () => {
     ['a URL that is none', ['status', '--http', 'nonsense'], /--http must be a URL/],
     ['--http and --cluster', ['status', '--http', 'http://x', '--cluster', 'c'], /leave out --cluster/],
     ['a token file alone', ['log', '--token-file', 'x'], /--token-file goes with --http/],
+    ['a gateway without a place', ['gateway'], /missing --app-socket/],
+    ['a gateway of no cluster', ['gateway', '--app-socket', '/tmp/x/a'], /no sidecar of this user runs/],
+    ['replicas of no cluster', [...GATEWAY, '--replicas', 'n1=unix:/x'], /missing --cluster/],
+    ['replicas without names', [...GATED, '--replicas', '/x'], /--replicas must be ID=…,ID=…, but has "\/x"/],
+    ['a replica twice', [...GATED, '--replicas', 'n1=/x,n1=/y'], /--replicas names n1 twice/],
+    [
+      'a replica elsewhere',
+      [...GATED, '--replicas', 'n1=tcp://10.0.0.1:7'],
+      /the app socket of n1 must be on this machine, and 10\.0\.0\.1 is not/,
+    ],
+    [
+      'a replica on TCP without its token',
+      [...GATED, '--replicas', 'n1=tcp://127.0.0.1:7'],
+      /--token-file n1=FILE/,
+    ],
+    [
+      'a token file that is not there',
+      [...GATED, '--replicas', 'n1=tcp://127.0.0.1:7', '--token-file', 'n1=/no/file'],
+      /--token-file: \/no\/file is not there/,
+    ],
+    [
+      'a gateway on TCP without tokens',
+      ['gateway', '--cluster', 'c', '--app-socket', 'tcp://127.0.0.1:0'],
+      /--client-token-file/,
+    ],
+    [
+      'a gateway for the world',
+      [...GATED, '--http-listen', '0.0.0.0:80'],
+      /--http-listen has the host 0\.0\.0\.0/,
+    ],
     ['a call without a token', ['log', '--http', 'http://127.0.0.1:9'], /--token-file FILE/],
   ];
   for (const [what, args, sentence] of mistakes) {
