@@ -25,7 +25,7 @@ const { values } = parseArgs({
 });
 
 const PROGRAMS =
-  /^test\/(bench|exactly-once|simulation|transcripts|processes|workbench)\/main\.ts$|^test\/inspector-bench\/main\.ts$/;
+  /^test\/(bench|exactly-once|gateway-crowd|simulation|transcripts|processes|workbench)\/main\.ts$|^test\/inspector-bench\/main\.ts$/;
 const testEntries = readdirSync('test', { recursive: true })
   .map((file) => `test/${file.replaceAll('\\', '/')}`)
   .filter((file) => file.endsWith('.test.ts') || PROGRAMS.test(file));

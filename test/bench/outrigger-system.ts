@@ -49,6 +49,13 @@ export class OutriggerSystem implements System {
     return this.#nodes.flatMap((node) => node.sidecar ?? []);
   }
 
+  /** Where each sidecar serves HTTP, and its process. */
+  get replicas(): { http: string; child: Child }[] {
+    return this.#nodes.flatMap(({ http, sidecar }) =>
+      sidecar === undefined ? [] : [{ http, child: sidecar }],
+    );
+  }
+
   async start(): Promise<void> {
     await this.#layOut();
     this.startSidecars();
