@@ -24,8 +24,8 @@ const { values } = parseArgs({
   },
 });
 
-const PROGRAMS =
-  /^test\/(bench|exactly-once|gateway-crowd|simulation|transcripts|processes|workbench)\/main\.ts$|^test\/inspector-bench\/main\.ts$/;
+/** Every program of the tests is called so. */
+const PROGRAMS = /\/main\.ts$/;
 const testEntries = readdirSync('test', { recursive: true })
   .map((file) => `test/${file.replaceAll('\\', '/')}`)
   .filter((file) => file.endsWith('.test.ts') || PROGRAMS.test(file));

@@ -11,13 +11,15 @@ import { agrees, EMPTY, type KeyState, run } from './model.ts';
 /** Operations shown of the order that was possible, and of those that could have come next. */
 const SHOWN = 8;
 const VALUE_CHARS = 40;
+/** Where many keys are wrong, they are wrong for one reason. */
+const KEYS = 3;
 
-/** The text about every key that is not legal; '' when all are. */
+/** The text about the keys that are not legal; '' when all are. Those that are surely wrong come first. */
 export function explain({ keys }: Judgement): string {
-  return keys
-    .filter(({ verdict }) => verdict !== 'LEGAL')
-    .map(explainKey)
-    .join('\n');
+  const wrong = keys.filter(({ verdict }) => verdict === 'ILLEGAL');
+  const all = [...wrong, ...keys.filter(({ verdict }) => verdict === 'UNDECIDED')];
+  const more = all.length > KEYS ? [`(${all.length - KEYS} more keys)`] : [];
+  return [...all.slice(0, KEYS).map(explainKey), ...more].join('\n');
 }
 
 function explainKey({ key, verdict, operations, longest, configurations }: KeyVerdict): string {

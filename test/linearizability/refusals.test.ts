@@ -111,6 +111,17 @@ describe('linearizability: explaining', () => {
     assert.match(text, /\(292 more\)/);
   });
 
+  it('shows three keys of many, and those first that are surely wrong', () => {
+    const ghosts = ['v', 'w', 'x', 'y'].map((key) => `${key} 0-1 ${key}:get → =ghost`);
+    const text = explain(check([...hopeless(), ...renamed(history(ghosts))], 5_000));
+    assert.deepEqual(text.match(/^(key \w+: [a-z ]+|\(.*\))/gm), [
+      'key v: not linearizable',
+      'key w: not linearizable',
+      'key x: not linearizable',
+      '(2 more keys)',
+    ]);
+  });
+
   it('has nothing to say about a legal history', () => {
     assert.equal(explain(check(history(['a 0-1 put red']))), '');
   });
