@@ -29,13 +29,17 @@ export interface PlannedFault {
   readonly forMs: number;
 }
 
-/** Two faults one after the other; a third of the time the second one begins before the first one is over. */
-export function planFaults(random: Prng, durationMs: number): PlannedFault[] {
-  const first = { fault: random.pick(FAULTS), fromMs: 500, forMs: random.between(500, 1_200) };
+/** Two of `faults` one after the other; a third of the time the second one begins before the first one is over. */
+export function planFaults(
+  random: Prng,
+  durationMs: number,
+  faults: readonly Fault[] = FAULTS,
+): PlannedFault[] {
+  const first = { fault: random.pick(faults), fromMs: 500, forMs: random.between(500, 1_200) };
   const overlap = random.chance(1 / 3);
   const fromMs = overlap ? first.fromMs + first.forMs / 2 : first.fromMs + first.forMs + 400;
   const forMs = Math.min(random.between(500, 1_200), Math.max(300, durationMs - fromMs - 200));
-  return [first, { fault: random.pick(FAULTS), fromMs, forMs }];
+  return [first, { fault: random.pick(faults), fromMs, forMs }];
 }
 
 type Undo = () => Promise<void> | void;
@@ -65,7 +69,7 @@ export async function inflict(
   return struck;
 }
 
-/** Undefined where there is nobody to do it to. `down` are nodes that are killed or stopped. */
+/** Undefined where there is nobody to do it to. `down` are nodes that are killed or stopped, or whose app is. */
 async function strike(
   cluster: KvCluster,
   fault: Fault,
@@ -87,8 +91,7 @@ async function strike(
       return stopped(cluster, target, down);
     case 'kill app of leader':
     case 'kill app of follower':
-      await cluster.killApp(target);
-      return () => cluster.startApp(target);
+      return killedApp(cluster, target, down);
     default:
       return cut(cluster, fault, target, random);
   }
@@ -99,6 +102,16 @@ async function killed(cluster: KvCluster, target: Member, down: Set<string>): Pr
   await cluster.killSidecar(target);
   return async () => {
     await cluster.startSidecar(target);
+    down.delete(target.id);
+  };
+}
+
+async function killedApp(cluster: KvCluster, target: Member, down: Set<string>): Promise<Undo> {
+  down.add(target.id);
+  await cluster.killApp(target);
+  return async () => {
+    // The next app is known only when its sidecar is there to know it.
+    await cluster.startApp(target);
     down.delete(target.id);
   };
 }

@@ -14,9 +14,10 @@ import type { LogEntry } from '../resolve.ts';
 
 const DEADLINE_MS = 30_000;
 const POLL_MS = 20;
-const STATUS_MS = 500;
+const STATUS_MS = 1_000;
 const LOG_PAGE = 5_000;
 const NOISE_LINES = 200;
+const DYING_LINES = 5;
 
 /** One sidecar and its app. */
 export interface Member {
@@ -160,8 +161,7 @@ export class KvCluster {
     const end = performance.now() + DEADLINE_MS;
     while (!(await holds())) {
       if (performance.now() > end) {
-        const all = describe(await this.#statuses());
-        assert.fail(`not in time: ${what}\n${all}\n${this.#noise.join('\n')}`);
+        assert.fail(`not in time: ${what}\n${await this.#describe()}\n${this.#noise.join('\n')}`);
       }
       await sleep(POLL_MS);
     }
@@ -202,6 +202,18 @@ export class KvCluster {
       entries.push(...page.entries);
       if (page.entries.length === 0 || (entries.at(-1)?.index ?? 0) >= page.lastIndex) return entries;
     }
+  }
+
+  async #describe(): Promise<string> {
+    const all = await this.#statuses();
+    return this.#members
+      .map(({ id, daemon: { child, stderr } }, at) => {
+        const status = all[at];
+        if (status !== undefined) return describe(status);
+        const end = stderr.slice(-DYING_LINES).join('\n');
+        return child.running ? `${id} does not answer` : `${id} has ended:\n${end}`;
+      })
+      .join('\n');
   }
 
   #statuses(): Promise<(NodeStatus | undefined)[]> {
@@ -245,14 +257,17 @@ function isSettled(all: readonly (NodeStatus | undefined)[]): boolean {
   );
 }
 
-function describe(all: readonly (NodeStatus | undefined)[]): string {
-  return all
-    .map((status) => {
-      if (status === undefined) return 'a node that does not answer';
-      const { node, role, term, leader, lastIndex, commitIndex, appliedIndex, app } = status;
-      return `${node} ${role} term ${term} of ${leader}, ${lastIndex}/${commitIndex}/${appliedIndex}, ${app.state}`;
-    })
-    .join('\n');
+function describe({
+  node,
+  role,
+  term,
+  leader,
+  lastIndex,
+  commitIndex,
+  appliedIndex,
+  app,
+}: NodeStatus): string {
+  return `${node} ${role} term ${term} of ${leader}, ${lastIndex}/${commitIndex}/${appliedIndex}, app ${app.state}`;
 }
 
 function idOf(command: string): string {

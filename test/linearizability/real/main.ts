@@ -3,6 +3,7 @@
  *
  *   npm run linearizability -- --histories 200       on clusters of 1 to 5 nodes, 20 histories on each
  *   npm run linearizability -- --histories 3 --sizes 5 --seed 7
+ *   npm run linearizability -- --faults 'stop leader,cut leader off'
  *   npm run linearizability -- --stale --histories 3       reads STALE: must be found out
  *   npm run linearizability -- --check FILE          judges a history that was kept
  *
@@ -52,7 +53,7 @@ class Campaign {
       `at most ${mostPerKey} operations of a key, ${mostAtOnce} at once; ${refused} refused, ` +
         `${unansweredReads} reads without an answer; ${undecidedWithoutLog} histories undecided without the log`,
     );
-    const tooLittle = this.#tally.tooLittle();
+    const tooLittle = this.#tally.tooLittle(this.#options.faults);
     for (const reason of tooLittle) say(`too little happened: ${reason}`);
     process.stdout.write(`${this.#tally.line()}\n`);
     const { illegal, undecided, broken } = this.#tally;
@@ -63,7 +64,7 @@ class Campaign {
     const seed = this.#options.seed * 1_000_000 + at;
     const { durationMs, stale } = this.#options;
     const quiet = at % QUIET_EVERY === 0;
-    const faults = quiet ? [] : planFaults(new Prng(seed, PLAN_STREAM), durationMs);
+    const faults = quiet ? [] : planFaults(new Prng(seed, PLAN_STREAM), durationMs, this.#options.faults);
     const began = performance.now();
     try {
       const cluster = await this.#clusterForNext();

@@ -1,5 +1,6 @@
 /** The command line of the campaign. */
 import { parseArgs } from 'node:util';
+import { FAULTS, type Fault } from './faults.ts';
 
 export interface Options {
   readonly histories: number;
@@ -10,6 +11,8 @@ export interface Options {
   readonly perCluster: number;
   /** Reads STALE: to see that the check can fail. */
   readonly stale: boolean;
+  /** What strikes. */
+  readonly faults: readonly Fault[];
   /** Judges this file instead. */
   readonly check: string | undefined;
 }
@@ -25,6 +28,7 @@ export function readOptions(args: readonly string[]): Options {
       sizes: { type: 'string', default: '3,5,3,4,3,2,3,5,3,1' },
       'per-cluster': { type: 'string', default: '20' },
       stale: { type: 'boolean', default: false },
+      faults: { type: 'string', default: FAULTS.join(',') },
       check: { type: 'string' },
     },
   });
@@ -35,8 +39,15 @@ export function readOptions(args: readonly string[]): Options {
     sizes: values.sizes.split(',').map((size) => whole('sizes', size, 1, 7)),
     perCluster: whole('per-cluster', values['per-cluster'], 1, 100),
     stale: values.stale,
+    faults: values.faults.split(',').map(faultOf),
     check: values.check,
   };
+}
+
+function faultOf(name: string): Fault {
+  const fault = FAULTS.find((known) => known === name);
+  if (fault === undefined) throw new RangeError(`--faults knows no ${name}, but ${FAULTS.join(', ')}`);
+  return fault;
 }
 
 function whole(name: string, text: string, least: number, most: number): number {

@@ -29,13 +29,13 @@ describe('linearizability campaign', () => {
 
   it('adds up, and says when too little happened', () => {
     const tally = new Tally();
-    assert.deepEqual(tally.tooLittle(), ['no history was taken']);
+    assert.deepEqual(tally.tooLittle(FAULTS), ['no history was taken']);
     tally.add(taken(LINES, ['o0']));
     assert.match(
       tally.line(),
       /^1 histories, 4 operations \(75\.00 % ok\); 1 unknown writes \(25\.00 %; by the log 1 did not happen, 0 did\); .*; 0 not linearizable, 0 undecided, 0 broken off$/,
     );
-    assert.deepEqual(tally.tooLittle(), [
+    assert.deepEqual(tally.tooLittle(FAULTS), [
       `1 histories had fewer than ${FEWEST_OK} successful operations`,
       'without faults only 3 of 4 operations succeeded',
     ]);
@@ -70,7 +70,7 @@ describe('linearizability campaign', () => {
   it('reads its options, and refuses nonsense', () => {
     assert.equal(readOptions([]).histories, 200);
     assert.deepEqual(readOptions(['--sizes', '1,5', '--stale']).sizes, [1, 5]);
-    for (const args of [['--histories', '0'], ['--sizes', '3,x'], ['--nonsense']]) {
+    for (const args of [['--histories', '0'], ['--faults', 'rain'], ['--sizes', '3,x'], ['--nonsense']]) {
       assert.throws(() => readOptions(args));
     }
   });

@@ -2,7 +2,7 @@
  * Adds up what histories of real processes showed, and says when too little happened for that to mean anything.
  */
 import type { Operation } from '../history.ts';
-import { FAULTS, type Fault } from './faults.ts';
+import type { Fault } from './faults.ts';
 import type { Taken } from './take-history.ts';
 
 /** Without faults at least so many operations succeed. */
@@ -87,10 +87,10 @@ export class Tally {
     }
   }
 
-  /** Why this campaign shows too little, one sentence each. */
-  tooLittle(): string[] {
+  /** Why a campaign with these faults shows too little, one sentence each. */
+  tooLittle(faults: readonly Fault[]): string[] {
     const { operations, ok } = this.#withoutFaults;
-    const missing = FAULTS.filter((fault) => !this.faults.has(fault));
+    const missing = faults.filter((fault) => !this.faults.has(fault));
     return [
       ...(this.histories === 0 ? ['no history was taken'] : []),
       ...(this.#thin > 0
