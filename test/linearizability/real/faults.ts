@@ -17,10 +17,14 @@ export const FAULTS = [
   'leader unheard',
   'leader deaf',
   'cut one pair',
+  'slow links',
   'kill app of leader',
   'kill app of follower',
 ] as const;
 export type Fault = (typeof FAULTS)[number];
+
+/** A slow link keeps each piece back for up to so long: answers of different nodes overtake each other. */
+const SLOW_MS = 15;
 
 /** One fault, by time since the clients began. */
 export interface PlannedFault {
@@ -92,6 +96,10 @@ async function strike(
     case 'kill app of leader':
     case 'kill app of follower':
       return killedApp(cluster, target, down);
+    case 'slow links':
+      cluster.network.delay(() => random.between(0, SLOW_MS));
+      // Not off: what is kept back must not be overtaken on its own link.
+      return () => cluster.network.delay(() => 0);
     default:
       return cut(cluster, fault, target, random);
   }
