@@ -152,8 +152,11 @@ export class Client implements AppHost {
   applied(): void {
     throw new Error(NO_LOG);
   }
-  appState(): void {
+  appNews(): void {
     throw new Error(NO_LOG);
+  }
+  turnedAway(): void {
+    // A gateway lets no state machine in: nothing here depends on it.
   }
 
   // -------------------------------------------------------------- admission
