@@ -70,10 +70,22 @@ function addPath<Host>(app: Express, path: string, options: AppOptions<Host>): v
       (request: Request, response: Response) => route.handler(request, response, host, streams),
     );
   }
-  const Allow = routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  const Allow = routes.flatMap(methodsOf).join(', ');
+  for (const route of routes.filter(({ probe }) => probe)) {
+    at.options((request: Request, response: Response) => {
+      response.setHeader('Allow', Allow);
+      return route.handler(request, response, host, streams);
+    });
+  }
   at.all(() => {
     throw new HttpRefusal(refusal('BAD_REQUEST', `this path takes ${Allow} only`), 405, { Allow });
   });
+}
+
+/** The methods by which a route can be asked. */
+function methodsOf({ method, probe }: Route): string[] {
+  if (method !== 'GET') return [method];
+  return ['GET', 'HEAD', ...(probe ? ['OPTIONS'] : [])];
 }
 
 /** 401 without one of our tokens, 403 when it does not open this scope. A token counts in this header only. */

@@ -17,15 +17,17 @@ export interface Route<Host = HttpHost> {
   readonly scope: Scope | 'open';
   readonly body: 'none' | 'json' | 'bytes';
   readonly handler: handlers.Handler<Host>;
+  /** Load balancers ask this: OPTIONS, which HAProxy sends unless told otherwise, is answered like HEAD. */
+  readonly probe?: true;
 }
 
 const later = handlers.unsupported;
 
 /** What a client needs, of a sidecar and of a gateway. */
 const CLIENT_ROUTES: readonly Route<ClientHost>[] = [
-  { method: 'GET', path: '/livez', scope: 'open', body: 'none', handler: handlers.livez },
-  { method: 'GET', path: '/readyz', scope: 'open', body: 'none', handler: handlers.readyz },
-  { method: 'GET', path: '/leader', scope: 'open', body: 'none', handler: handlers.leader },
+  { method: 'GET', path: '/livez', scope: 'open', body: 'none', handler: handlers.livez, probe: true },
+  { method: 'GET', path: '/readyz', scope: 'open', body: 'none', handler: handlers.readyz, probe: true },
+  { method: 'GET', path: '/leader', scope: 'open', body: 'none', handler: handlers.leader, probe: true },
   { method: 'GET', path: '/metrics', scope: 'open', body: 'none', handler: handlers.metrics },
   { method: 'GET', path: '/v1/status', scope: 'open', body: 'none', handler: handlers.status },
 

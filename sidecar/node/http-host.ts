@@ -48,7 +48,7 @@ export class NodeHttpHost implements HttpHost {
       leader: raft.leader === '' ? null : raft.leader,
       http: http === '' ? null : http,
       term: raft.term,
-      isLeader: raft.holdsQuorum(),
+      isLeader: raft.holdsQuorum(performance.now()),
     };
   }
 
@@ -88,7 +88,9 @@ export class NodeHttpHost implements HttpHost {
       check(
         'caught-up',
         raft.commitIndex > 0 && lag <= LIMITS.windowEntries,
-        `the app is ${lag} entries behind`,
+        raft.commitIndex === 0
+          ? 'no leader has said yet what is committed'
+          : `the app is ${lag} entries behind`,
       ),
       check('running', node.closed?.code !== 'SHUTTING_DOWN', 'the sidecar is stopping'),
     ];

@@ -8,7 +8,7 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
   const lag = new Map(raft.progress().map((p) => [p.id, raft.log.lastIndex - p.match]));
   return {
     role: raft.role,
-    isLeader: raft.holdsQuorum(),
+    isLeader: raft.holdsQuorum(performance.now()),
     term: raft.term,
     commitIndex: raft.commitIndex,
     appliedIndex: node.app.applied,

@@ -20,7 +20,7 @@ import { commitWithLeader, tellDurable } from './quorum-of-two.ts';
 import { receiveRead } from './reads.ts';
 import { checkWhole } from './recovery.ts';
 import { RaftState } from './state.ts';
-import { hasQuorum, tick } from './timing.ts';
+import { holdsQuorumAt, tick } from './timing.ts';
 import { startTransfer } from './transfer.ts';
 import type { Clock, Effect, Input, PersistEffect, RaftConfig, RaftStart } from './types.ts';
 
@@ -95,9 +95,12 @@ export class Raft {
   progress(): readonly Progress[] {
     return [...this.#s.progress.values()];
   }
-  /** True on a leader that heard from a quorum within an election timeout. */
-  holdsQuorum(): boolean {
-    return this.#s.role === 'LEADER' && hasQuorum(this.#s);
+  /**
+   * True at `now` on a leader that heard from a quorum within an election timeout. Asked between steps, so it counts the
+   * time since the last one too: a process that was away for long has been replaced, whatever its next tick will find.
+   */
+  holdsQuorum(now: number): boolean {
+    return this.#s.role === 'LEADER' && holdsQuorumAt(this.#s, now);
   }
 }
 

@@ -11,9 +11,8 @@ import { holdsForQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
 
 export function tick(s: RaftState): void {
-  const gap = s.lastTick === undefined ? 0 : s.now - s.lastTick;
+  const stalled = isStalled(s, s.now);
   s.lastTick = s.now;
-  const stalled = gap > s.config.electionMinMs;
   if (s.role === 'LEADER') leaderTick(s, stalled);
   else followerTick(s, stalled);
 }
@@ -32,13 +31,12 @@ function followerTick(s: RaftState, stalled: boolean): void {
 }
 
 function leaderTick(s: RaftState, stalled: boolean): void {
-  const alone = holdsForQuorum(s.config.membership, (id) => id === s.id);
-  if (stalled && !alone) {
+  if (stalled && !alone(s)) {
     s.becomeFollower(s.term, '', 'STALLED');
     return;
   }
   noteSilence(s);
-  if (s.config.checkQuorum && !hasQuorum(s)) {
+  if (s.config.checkQuorum && !hasQuorum(s, s.now)) {
     s.becomeFollower(s.term, '', 'QUORUM_LOST');
     return;
   }
@@ -59,11 +57,27 @@ function noteSilence(s: RaftState): void {
   }
 }
 
-/** Has a leader heard from a quorum (itself included) within an election timeout? */
-export function hasQuorum(s: RaftState): boolean {
+/** Has a leader heard from a quorum (itself included) within an election timeout before `now`? */
+function hasQuorum(s: RaftState, now: number): boolean {
   return holdsForQuorum(s.config.membership, (id) => {
     if (id === s.id) return true;
     const progress = s.progress.get(id);
-    return progress !== undefined && s.now - progress.lastContact < s.config.electionMaxMs;
+    return progress !== undefined && now - progress.lastContact < s.config.electionMaxMs;
   });
+}
+
+/** The same at a moment between steps: what `leaderTick` would find then. */
+export function holdsQuorumAt(s: RaftState, now: number): boolean {
+  if (alone(s)) return true;
+  // Replies that waited in the socket while the process stood still are counted as heard now: hence the first condition.
+  return !isStalled(s, now) && hasQuorum(s, now);
+}
+
+function alone(s: RaftState): boolean {
+  return holdsForQuorum(s.config.membership, (id) => id === s.id);
+}
+
+/** Did this process stand still for longer than an election since its last tick? */
+function isStalled(s: RaftState, now: number): boolean {
+  return s.lastTick !== undefined && now - s.lastTick > s.config.electionMinMs;
 }

@@ -127,8 +127,10 @@ describe('http: every route of the table', () => {
 
   it('answers other methods with 405 and what it takes', async () => {
     for (const path of new Set(ROUTES.map((route) => route.path))) {
-      const here = ROUTES.filter((route) => route.path === path).map((route) => route.method as string);
+      const routes = ROUTES.filter((route) => route.path === path);
+      const here = routes.map((route) => route.method as string);
       const taken = here.includes('GET') ? [...here, 'HEAD'] : here;
+      if (routes.some(({ probe }) => probe)) taken.push('OPTIONS');
       for (const method of [
         'GET',
         'HEAD',
@@ -154,6 +156,32 @@ describe('http: every route of the table', () => {
       }
     }
     assert.deepEqual(fixture.calls, []);
+  });
+
+  it('answers probes as balancers send them: GET, HEAD and OPTIONS, HTTP/1.0 and 1.1', async () => {
+    const { host, port } = fixture;
+    const before = { leader: host.leader, readiness: host.readiness };
+    const probes = ['GET', 'HEAD', 'OPTIONS'].flatMap((method) =>
+      ['1.0', '1.1'].flatMap((version) =>
+        ['/leader', '/readyz', '/livez'].map((target) => ({ method, version, target })),
+      ),
+    );
+    for (const well of [true, false]) {
+      host.leader = () => ({ leader: 'n2', http: 'http://127.0.0.1:8002', term: 3, isLeader: well });
+      host.readiness = () => [{ name: 'app', ok: well, reason: well ? '' : 'the app is ABSENT' }];
+      for (const probe of probes) {
+        const { method, target } = probe;
+        const answer = await ask(port, probe);
+        const what = `${method} ${target} HTTP/${probe.version}`;
+        assert.equal(answer.status, well || target === '/livez' ? 200 : 503, what);
+        assert.equal(answer.headers['x-outrigger-leader'], target === '/leader' ? 'n2' : undefined, what);
+        if (method === 'OPTIONS') assert.equal(answer.headers['allow'], 'GET, HEAD, OPTIONS');
+        checkHeaders(answer.headers);
+        // What HAProxy sends unless it is told a Host.
+        assert.equal((await ask(port, { ...probe, hosts: [] })).status, 400, what);
+      }
+    }
+    Object.assign(host, before);
   });
 
   it('answers HEAD without a body, with the same status and token rules', async () => {
