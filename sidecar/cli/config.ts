@@ -80,6 +80,7 @@ const settingsSchema = z.object({
   peerListen: address.optional(),
   httpListen: address.default({ host: '127.0.0.1', port: 0 }),
   appSocket: value((raw) => appSocket(text(raw, 'must be a path or tcp://127.0.0.1:PORT'))).optional(),
+  tokenFile: value((raw) => resolve(text(raw, 'must be a file'))).optional(),
   control: yesOrNo.default(false),
   electionMinMs: milliseconds(50, 60_000).default(150),
   electionMaxMs: milliseconds(50, 120_000).default(300),

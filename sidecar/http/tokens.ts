@@ -49,6 +49,18 @@ export async function openTokenFile(path: string): Promise<TokenFile> {
   return other;
 }
 
+/**
+ * The tokens of a file that the operator gave to several nodes, so that one client is known at each. Throws
+ * PrivateFileError: nothing is made here, since secrets of this node alone are what it was given to avoid.
+ */
+export async function readGivenTokenFile(path: string): Promise<TokenFile> {
+  const found = await readTokenFile(path);
+  if (found !== undefined) return found;
+  throw new PrivateFileError(
+    `the token file ${path} is not there: copy the tokens.json from the data folder of one node to all nodes`,
+  );
+}
+
 /** Checks tokens against these secrets. Digests of equal length are compared, so neither length nor prefix shows in the time. */
 export function tokenCheck(tokens: TokenFile): TokenCheck {
   const digest = (text: string) => createHash('sha256').update(text).digest();

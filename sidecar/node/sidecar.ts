@@ -9,11 +9,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { refusal } from '../../shared/codes.ts';
 import { removeEndpointFile, writeEndpointFile } from '../../shared/endpoint-files.ts';
+import type { TokenFile } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import { PrivateFileError } from '../../shared/private-file.ts';
 import { VERSION } from '../../shared/version.ts';
 import { AppServer, type ListenAt } from '../app/server.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
-import { openTokenFile, tokenCheck } from '../http/tokens.ts';
+import { openTokenFile, readGivenTokenFile, tokenCheck } from '../http/tokens.ts';
 import { TcpTransport } from '../peers/transport.ts';
 import type { RaftConfig } from '../raft/types.ts';
 import { createLogger, type LogLevel } from '../record/logger.ts';
@@ -34,6 +36,8 @@ export interface SidecarOptions {
   /** A path, or `tcp://127.0.0.1:PORT`. */
   readonly appSocket: string;
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  /** Secrets that other nodes have too; absent: its own, made in the data folder. */
+  readonly tokenFile?: string | undefined;
   readonly control: boolean;
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
@@ -129,6 +133,8 @@ class RunningSidecar implements Sidecar {
     if (!members.some((member) => member.id === id)) {
       throw new StartError(2, `${id} is not among the members: ${members.map((m) => m.id).join(', ')}`);
     }
+    // A mistake of the operator is found before there is a data folder.
+    const given = await givenTokens(this.#options.tokenFile);
     const transport = new TcpTransport({
       cluster,
       self: id,
@@ -141,7 +147,7 @@ class RunningSidecar implements Sidecar {
     this.#transport = transport;
     const stored = await this.#openStore();
     this.#createNode(stored, transport);
-    await this.#startSurfaces(transport);
+    await this.#startSurfaces(transport, given);
     this.#node.start();
   }
 
@@ -193,11 +199,11 @@ class RunningSidecar implements Sidecar {
     });
   }
 
-  async #startSurfaces(transport: TcpTransport): Promise<void> {
+  async #startSurfaces(transport: TcpTransport, given: TokenFile | undefined): Promise<void> {
     const { id, cluster, dataDir, control, members } = this.#options;
     const node = this.#node;
-    const tokenFile = join(dataDir, 'tokens.json');
-    const tokens = await openTokenFile(tokenFile);
+    const tokenFile = this.#options.tokenFile ?? join(dataDir, 'tokens.json');
+    const tokens = given ?? (await openTokenFile(tokenFile));
     const appHost = new NodeAppHost(node);
     const listen = listenAt(this.#options.appSocket);
     const app = new AppServer({
@@ -336,6 +342,16 @@ class RunningSidecar implements Sidecar {
     await this.abandon();
     this.#log.info('stopped');
     this.#end(0);
+  }
+}
+
+/** The secrets that the operator gave, undefined where this node has its own. */
+async function givenTokens(path: string | undefined): Promise<TokenFile | undefined> {
+  try {
+    return path === undefined ? undefined : await readGivenTokenFile(path);
+  } catch (error) {
+    if (error instanceof PrivateFileError) throw new StartError(2, error.message, { cause: error });
+    throw error;
   }
 }
 

@@ -90,6 +90,11 @@ describe('the outrigger command', () => {
       [...GOOD_RUN, '--data', 'x', '--http-listen', 'x'],
       /--http-listen must be HOST:PORT/,
     ],
+    [
+      'run with a token file that is missing',
+      [...GOOD_RUN, '--data', '/nowhere/data', '--token-file', '/nowhere/tokens.json'],
+      /the token file \/nowhere\/tokens\.json is not there: copy/,
+    ],
     ['joining', ['run', '--join', 'http://127.0.0.1:1'], /--join comes with membership changes/],
     ['an index without AT_LEAST', ['read', '--index', '4'], /go together/],
     ['an unknown consistency', ['read', '--consistency', 'MAYBE'], /Allowed choices are LINEARIZABLE/],

@@ -92,6 +92,14 @@ describe('configuration of run', () => {
     assert.equal(loadConfig(GOOD, { OUTRIGGER_LOG_LEVEL: '', OUTRIGGER_CONFIG: '' }).logLevel, 'info');
   });
 
+  it('takes a file of secrets that all nodes share', () => {
+    assert.equal(
+      loadConfig({ ...GOOD, tokenFile: '/etc/orders/tokens.json' }, {}).tokenFile,
+      '/etc/orders/tokens.json',
+    );
+    assert.match(complaint({ ...GOOD, tokenFile: '' }), /^--token-file must be a file\.$/);
+  });
+
   it('takes addresses that belong together', () => {
     assert.equal(loadConfig({ ...GOOD, peerListen: '127.0.0.1:0' }, {}).peerListen.port, 0);
     const six = { ...GOOD, members: 'n1=[::1]:7001', peerListen: '[::1]:7001' };

@@ -15,7 +15,13 @@ import {
 } from '../../shared/endpoint-files.ts';
 import type { EndpointFile } from '../../shared/inspect.ts';
 import { PrivateFileError } from '../../shared/private-file.ts';
-import { allows, mintTokens, openTokenFile, tokenCheck } from '../../sidecar/http/tokens.ts';
+import {
+  allows,
+  mintTokens,
+  openTokenFile,
+  readGivenTokenFile,
+  tokenCheck,
+} from '../../sidecar/http/tokens.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -39,6 +45,18 @@ describe('http: the token file', () => {
     assert.deepEqual(await openTokenFile(path), tokens, 'the second start reuses it');
     assert.deepEqual(await readTokenFile(path), tokens);
     assert.deepEqual(await readdir(join(folder, 'data')), ['tokens.json']);
+  });
+
+  it('is never made where the operator named it: each node would have secrets of its own', async () => {
+    const path = join(folder, 'shared.json');
+    await assert.rejects(readGivenTokenFile(path), (error: Error) => {
+      assert.ok(error instanceof PrivateFileError);
+      assert.match(error.message, /shared\.json is not there: copy the tokens\.json/);
+      return true;
+    });
+    assert.deepEqual(await readdir(folder), []);
+    const tokens = await openTokenFile(path);
+    assert.deepEqual(await readGivenTokenFile(path), tokens);
   });
 
   it('is one and the same for two who make it at once', async () => {

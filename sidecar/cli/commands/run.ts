@@ -51,6 +51,10 @@ export function addRun(program: Command, shell: Shell): void {
       '--app-socket <path>',
       'socket for the app: a path, or tcp://127.0.0.1:PORT (default: app.sock in --data)',
     )
+    .option(
+      '--token-file <file>',
+      'secrets for HTTP, the same file on all nodes for clients of any node (default: its own, in --data)',
+    )
     .option('--control', 'allow faults to be injected (for tests; never in production)')
     .option('--election-min-ms <ms>', 'shortest time without a leader before it campaigns (default: 150)')
     .option('--election-max-ms <ms>', 'longest such time (default: 300)')
