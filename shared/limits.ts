@@ -225,6 +225,24 @@ export const LIMITS = {
   gatewayDiscoverMs: 2_000,
   /** `pressure` is raised at once, and lowered when it was lower for so long. */
   gatewayPressureMs: 1_000,
+  /** Connections of an agent-check port. Over it: the new one is closed at once. */
+  agentConnections: 64,
+  /** How long one of them may stay open, and what it may send. Over it: it is cut. */
+  agentMs: 1_000,
+  agentBytes: 1_024,
+  /** A reason in an agent-check's answer, in characters. Longer ones are clipped. */
+  agentReasonChars: 100,
+  /** One try to tell news of leadership (a POST, a run of the command). Over it: cut, or killed; tried again. */
+  newsTryMs: 5_000,
+  /** Tries for one piece of news. Then it is given up; newer news begins anew. */
+  newsTries: 8,
+  /** Pause before news is tried again: doubled from the first to the last. Newer news does not wait for it. */
+  newsRetryMinMs: 100,
+  newsRetryMaxMs: 5_000,
+  /** What is read of an answer to a POST. The rest is cut off: only its status counts. */
+  newsAnswerBytes: 64 * 1024,
+  /** What is kept of the complaint of a command that failed. */
+  newsComplaintBytes: 4 * 1024,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

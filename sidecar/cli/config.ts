@@ -5,10 +5,11 @@
  * MUST NOT: start anything or touch the data folder.
  */
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import { parseNewsUrl } from '../../shared/leader-news.ts';
 import type { SidecarOptions } from '../node/sidecar.ts';
 import {
   checkMembers,
@@ -52,6 +53,17 @@ function members(raw: unknown) {
   throw new RangeError('must be an object of ID: "HOST:PORT", or the text ID=HOST:PORT,…');
 }
 
+/** Words of a command. A text would need a shell's rules to be taken apart, so only a list will do, and only the file has lists. */
+function program(raw: unknown): readonly string[] {
+  if (!Array.isArray(raw)) {
+    throw new RangeError('must be a list in the configuration file: ["/path/of/program", "argument", …]');
+  }
+  const words = raw.filter((word): word is string => typeof word === 'string' && !word.includes('\0'));
+  if (words.length !== raw.length) throw new RangeError('must be a list of texts');
+  if (!isAbsolute(words[0] ?? '')) throw new RangeError('must begin with the absolute path of a program');
+  return words;
+}
+
 function milliseconds(least: number, most: number) {
   return value((raw) => {
     const number = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
@@ -81,6 +93,12 @@ const settingsSchema = z.object({
   httpListen: address.default({ host: '127.0.0.1', port: 0 }),
   appSocket: value((raw) => appSocket(text(raw, 'must be a path or tcp://127.0.0.1:PORT'))).optional(),
   tokenFile: value((raw) => resolve(text(raw, 'must be a file'))).optional(),
+  agentListen: address.optional(),
+  agentReadyListen: address.optional(),
+  leaderNewsUrl: value((raw) =>
+    parseNewsUrl(text(raw, 'must be a URL such as http://127.0.0.1:9000/leader')),
+  ).optional(),
+  leaderNewsCommand: value(program).optional(),
   control: yesOrNo.default(false),
   electionMinMs: milliseconds(50, 60_000).default(150),
   electionMaxMs: milliseconds(50, 120_000).default(300),
@@ -210,6 +228,10 @@ function crossCheck(
   }
   refuseOffMachine(rest.peerListen === undefined ? 'members' : 'peerListen', peerListen.host, from);
   refuseOffMachine('httpListen', rest.httpListen.host, from);
+  for (const setting of ['agentListen', 'agentReadyListen'] as const) {
+    const listen = rest[setting];
+    if (listen !== undefined) refuseOffMachine(setting, listen.host, from);
+  }
   const socket = rest.appSocket ?? defaultSocket(data, rest.cluster, id);
   return { ...rest, id, members: all, dataDir: data, peerListen, appSocket: socket };
 }

@@ -42,13 +42,15 @@ export class NodeHttpHost implements HttpHost {
   }
 
   leader(): LeaderView {
-    const { raft } = this.#parts.node.driver;
+    const { node } = this.#parts;
+    const { raft } = node.driver;
     const http = this.members().find((member) => member.id === raft.leader)?.http ?? '';
     return {
       leader: raft.leader === '' ? null : raft.leader,
       http: http === '' ? null : http,
       term: raft.term,
-      isLeader: raft.holdsQuorum(performance.now()),
+      // One that stops takes no commands any more.
+      isLeader: node.closed === undefined && raft.holdsQuorum(performance.now()),
     };
   }
 

@@ -23,11 +23,12 @@ import { Metrics } from '../record/metrics.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
 import { NodeAppHost } from './app-host.ts';
+import { type BalancerOptions, Balancers } from './balancers.ts';
 import { NodeHttpHost } from './http-host.ts';
 import { Node } from './node.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
 
-export interface SidecarOptions {
+export interface SidecarOptions extends BalancerOptions {
   readonly id: string;
   readonly cluster: string;
   readonly dataDir: string;
@@ -54,6 +55,8 @@ export interface Sidecar {
   /** HOST:PORT actually bound. */
   readonly peer: string;
   readonly appSocket: string;
+  /** HOST:PORT of the agent-check ports, where there are any. */
+  readonly agents: { readonly agent?: string; readonly agentReady?: string };
   /** Resolves with the exit code when the sidecar ended by itself (3: storage fault, …). */
   readonly ended: Promise<number>;
   /** Graceful stop: hands leadership over, answers what waits, closes. Idempotent. */
@@ -104,6 +107,8 @@ class RunningSidecar implements Sidecar {
   #app: AppServer | undefined;
   #httpServer: HttpServer | undefined;
   #metrics: Metrics | undefined;
+  #balancers: Balancers | undefined;
+  #agents: Sidecar['agents'] = {};
   #endpointFile: string | undefined;
   #peer = '';
   #leader = '';
@@ -126,6 +131,10 @@ class RunningSidecar implements Sidecar {
   }
   get appSocket(): string {
     return this.#appSocket;
+  }
+
+  get agents(): Sidecar['agents'] {
+    return this.#agents;
   }
 
   async start(): Promise<void> {
@@ -179,6 +188,7 @@ class RunningSidecar implements Sidecar {
           if (role === 'CANDIDATE') this.#metrics?.electionStarted();
           if (leader !== this.#leader) this.#metrics?.leaderChanged(cause);
           this.#leader = leader;
+          this.#balancers?.changed(leader);
           this.#app?.roleChanged(role, term, leader === '' ? undefined : leader, cause);
         },
         failed: (exitCode, message) => this.#fail(exitCode, message),
@@ -230,6 +240,15 @@ class RunningSidecar implements Sidecar {
         return metrics.scrape();
       },
     });
+    this.#balancers = new Balancers(this.#options, {
+      node,
+      host: httpHost,
+      log: this.#log,
+      count: (way, outcome) => metrics.countNews(way, outcome),
+      onFault: (error) => this.#fault(error),
+    });
+    // Before HTTP: a balancer that finds this node alive again already knows what it is.
+    this.#agents = await this.#balancers.start();
     this.#httpServer = await startHttp({
       host: httpHost,
       listen: this.#options.httpListen,
@@ -314,7 +333,12 @@ class RunningSidecar implements Sidecar {
   async abandon(): Promise<void> {
     if (this.#endpointFile !== undefined) await removeEndpointFile(this.#endpointFile);
     this.#metrics?.close();
-    await Promise.allSettled([this.#app?.close(), this.#httpServer?.close(), this.#transport?.close()]);
+    await Promise.allSettled([
+      this.#balancers?.close(),
+      this.#app?.close(),
+      this.#httpServer?.close(),
+      this.#transport?.close(),
+    ]);
     await Promise.allSettled([this.#store?.close()]);
   }
 

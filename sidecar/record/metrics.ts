@@ -11,6 +11,7 @@ import { APP_CONDITIONS, APP_STATES, type AppCondition, type AppState } from '..
 import { CAUSES, type Cause } from '../../shared/causes.ts';
 import { DEFINITE_CODES, type ErrorCode, INDEFINITE_CODES } from '../../shared/codes.ts';
 import type { Role } from '../../shared/entry.ts';
+import { NEWS_OUTCOMES, NEWS_WAYS, type NewsOutcome, type NewsWay } from '../../shared/leader-news.ts';
 
 /** How a request ended: OK, or the code it was refused or failed with. */
 export type Outcome = 'OK' | ErrorCode;
@@ -71,6 +72,10 @@ export class Metrics {
   readonly #proposals = tally(OUTCOMES);
   readonly #forwards = tally(OUTCOMES);
   readonly #reads: Record<Consistency, Tally<Outcome>>;
+  readonly #news: Record<NewsWay, Tally<NewsOutcome>> = {
+    url: tally(NEWS_OUTCOMES),
+    command: tally(NEWS_OUTCOMES),
+  };
   readonly #fsync: Histogram;
   readonly #loopDelay: ReturnType<typeof monitorEventLoopDelay>;
 
@@ -126,6 +131,11 @@ export class Metrics {
   /** `times` commands that this node sent on to the leader were answered like this. */
   countForward(outcome: Outcome, times = 1): void {
     this.#forwards[outcome] += times;
+  }
+
+  /** News of leadership, or a try to tell it, ended like this. */
+  countNews(way: NewsWay, outcome: NewsOutcome): void {
+    this.#news[way][outcome]++;
   }
 
   /** Everything as Prometheus text, from one sample. */
@@ -187,6 +197,15 @@ export class Metrics {
       'Elections this node campaigned in, lost ones included.',
       [],
       () => [[{}, this.#elections]],
+    );
+    this.#tallies(
+      'outrigger_leader_news_total',
+      'News of leadership told to the URL or the command of the configuration, by outcome. FAILED counts tries; GIVEN_UP means that a balancer does not know.',
+      ['way', 'outcome'],
+      () =>
+        NEWS_WAYS.flatMap((way) =>
+          NEWS_OUTCOMES.map((outcome): Row => [{ way, outcome }, this.#news[way][outcome]]),
+        ),
     );
   }
 

@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'sidecar/routing': ['shared'],
   'sidecar/record': ['shared'],
   'sidecar/machine': ['shared'],
+  'sidecar/news': ['shared'],
   'sidecar/node': [
     'shared',
     'sidecar/raft',
@@ -26,6 +27,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/routing',
     'sidecar/record',
     'sidecar/machine',
+    'sidecar/news',
   ],
   'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
   'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway'],

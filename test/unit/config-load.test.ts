@@ -108,6 +108,33 @@ describe('configuration of run', () => {
     assert.equal(tcp.appSocket, 'tcp://127.0.0.1:9001');
   });
 
+  it('takes ways to tell balancers who leads', () => {
+    const command = ['/usr/local/bin/tell', '--backend', 'orders'];
+    const config = file({ ...GOOD, leaderNewsCommand: command, leaderNewsUrl: 'http://localhost:9000/x' });
+    const loaded = loadConfig({ config, agentListen: '127.0.0.1:8101', agentReadyListen: '[::1]:0' }, {});
+    assert.deepEqual(loaded.agentListen, { host: '127.0.0.1', port: 8101 });
+    assert.deepEqual(loaded.agentReadyListen, { host: '::1', port: 0 });
+    assert.deepEqual(loaded.leaderNewsCommand, command);
+    assert.equal(loaded.leaderNewsUrl, 'http://localhost:9000/x');
+  });
+
+  it('takes a command from the file alone, and only as words', () => {
+    const inFile = (leaderNewsCommand: unknown) => ({ config: file({ ...GOOD, leaderNewsCommand }) });
+    for (const [words, sentence] of [
+      ['/bin/tell now', /^"leaderNewsCommand" in .* must be a list in the configuration file: \[/],
+      [[], /must begin with the absolute path of a program\.$/],
+      [['tell'], /must begin with the absolute path of a program\.$/],
+      [['/bin/tell', 7], /must be a list of texts\.$/],
+      [['/bin/tell', 'a\0b'], /must be a list of texts\.$/],
+    ] as const) {
+      assert.match(complaint(inFile(words)), sentence);
+    }
+    assert.match(
+      complaint(GOOD, { OUTRIGGER_LEADER_NEWS_COMMAND: '/bin/tell' }),
+      /^OUTRIGGER_LEADER_NEWS_COMMAND must be a list in the configuration file/,
+    );
+  });
+
   const refused: readonly [string, Record<string, unknown>, RegExp][] = [
     ['a bad id', { id: 'n 1' }, /^--id must be 1 to 64 letters/],
     ['an id that is a path', { id: '../n1' }, /^--id must be 1 to 64 letters/],
@@ -132,6 +159,28 @@ describe('configuration of run', () => {
       'a foreign peer host',
       { members: 'n1=10.0.0.1:7001' },
       /^--members has the host 10\.0\.0\.1, .* needs TLS/,
+    ],
+    [
+      'a foreign agent-check',
+      { agentListen: '0.0.0.0:8101' },
+      /^--agent-listen has the host 0\.0\.0\.0, .* needs TLS/,
+    ],
+    [
+      'a foreign agent-check of ready nodes',
+      { agentReadyListen: '10.0.0.1:8101' },
+      /^--agent-ready-listen has the host 10\.0\.0\.1, .* needs TLS/,
+    ],
+    ['news to no URL', { leaderNewsUrl: 'balancer' }, /^--leader-news-url must be a URL such as/],
+    ['news to https', { leaderNewsUrl: 'https://127.0.0.1/' }, /^--leader-news-url must be an http:\/\/ URL/],
+    [
+      'news to another machine',
+      { leaderNewsUrl: 'http://balancer.example/' },
+      /^--leader-news-url must be on this machine, since there is no TLS yet.*, not balancer\.example\.$/,
+    ],
+    [
+      'news with a password',
+      { leaderNewsUrl: 'http://me:secret@127.0.0.1/' },
+      /^--leader-news-url must be a URL without user, password and fragment\.$/,
     ],
     ['a foreign app socket', { appSocket: 'tcp://10.0.0.1:1' }, /^--app-socket must be on this machine/],
     [

@@ -17,6 +17,9 @@ Examples:
     --members n1=127.0.0.1:7001,n2=127.0.0.1:7002,n3=127.0.0.1:7003 --http-listen 127.0.0.1:8001
   outrigger run --config n1.json --log-level debug
 
+"leaderNewsCommand" is in the file only: ["/path/of/program", "argument", …] is run when leadership changes, with the
+news as one line of JSON on its standard input.
+
 n1.json:
   { "id": "n1", "cluster": "orders", "data": "/var/lib/orders/n1",
     "members": { "n1": "127.0.0.1:7001", "n2": "127.0.0.1:7002", "n3": "127.0.0.1:7003" } }`;
@@ -51,6 +54,12 @@ export function addRun(program: Command, shell: Shell): void {
       '--app-socket <path>',
       'socket for the app: a path, or tcp://127.0.0.1:PORT (default: app.sock in --data)',
     )
+    .option(
+      '--agent-listen <host:port>',
+      "port for HAProxy's agent-check: up on the leader alone (default: none)",
+    )
+    .option('--agent-ready-listen <host:port>', 'the same: up on every node that can serve (default: none)')
+    .option('--leader-news-url <url>', 'where news of leadership is posted: http://127.0.0.1:PORT/…')
     .option(
       '--token-file <file>',
       'secrets for HTTP, the same file on all nodes for clients of any node (default: its own, in --data)',
@@ -101,6 +110,7 @@ async function run(shell: Shell, { join, json, exitWithParent, ...flags }: RunFl
     http: sidecar.http,
     peer: sidecar.peer,
     appSocket: sidecar.appSocket,
+    ...sidecar.agents,
     pid: process.pid,
   };
   if (json) shell.out.json(bound);
@@ -109,6 +119,8 @@ async function run(shell: Shell, { join, json, exitWithParent, ...flags }: RunFl
     shell.out.line(`  http        ${bound.http}`);
     shell.out.line(`  peers       ${bound.peer}`);
     shell.out.line(`  app socket  ${bound.appSocket}`);
+    if (bound.agent !== undefined) shell.out.line(`  agent       ${bound.agent} (up on the leader)`);
+    if (bound.agentReady !== undefined) shell.out.line(`  agent       ${bound.agentReady} (up where ready)`);
   }
   const code = await Promise.race([sidecar.ended, signals.first.then(() => undefined)]);
   if (code === undefined) await sidecar.stop();

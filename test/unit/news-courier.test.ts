@@ -1,0 +1,265 @@
+/** Telling news: the newest only, tried again within bounds, and no receiver that could hold it up for ever. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LIMITS } from '../../shared/limits.ts';
+import { NewsCommand } from '../../sidecar/news/command.ts';
+import { Courier } from '../../sidecar/news/courier.ts';
+import { Webhook } from '../../sidecar/news/webhook.ts';
+import { news, ScriptedCarrier, SILENT } from './news-support.ts';
+
+const NEVER = new AbortController().signal;
+
+describe('a courier', () => {
+  let carrier: ScriptedCarrier;
+  let outcomes: string[];
+  let courier: Courier;
+  let ended: () => Promise<void>;
+
+  function begin(pauses: ConstructorParameters<typeof Courier>[3]): void {
+    carrier = new ScriptedCarrier();
+    outcomes = [];
+    let wake: () => void = () => undefined;
+    courier = new Courier(
+      carrier,
+      SILENT,
+      (_way, outcome) => {
+        outcomes.push(outcome);
+        wake();
+      },
+      pauses,
+    );
+    ended = () =>
+      new Promise((resolve) => {
+        wake = resolve;
+      });
+  }
+  /** A pause that no test waits out. */
+  const LONG = { minMs: 1_000_000, maxMs: 1_000_000 };
+  const NONE = { minMs: 0, maxMs: 0 };
+
+  it('tells news once when it gets through, and later news again', async () => {
+    begin(LONG);
+    for (const sequence of [1, 2]) {
+      courier.tell(news(sequence));
+      await carrier.begun(sequence);
+      const delivered = ended();
+      carrier.end();
+      await delivered;
+    }
+    assert.deepEqual(carrier.tried, [1, 2]);
+    assert.deepEqual(outcomes, ['DELIVERED', 'DELIVERED']);
+  });
+
+  it('keeps the newest of what came while it was busy', async () => {
+    begin(LONG);
+    for (const sequence of [1, 2, 3, 4]) courier.tell(news(sequence));
+    await carrier.begun(1);
+    carrier.end();
+    await carrier.begun(2);
+    const delivered = ended();
+    carrier.end();
+    await delivered;
+    assert.deepEqual(carrier.tried, [1, 4]);
+    assert.deepEqual(outcomes, ['SUPERSEDED', 'SUPERSEDED', 'DELIVERED', 'DELIVERED']);
+  });
+
+  it('does not wait out the pause of old news when there is newer', async () => {
+    begin(LONG);
+    courier.tell(news(1));
+    await carrier.begun(1);
+    const failed = ended();
+    carrier.end('refused');
+    await failed;
+    courier.tell(news(2));
+    await carrier.begun(2);
+    assert.deepEqual(carrier.tried, [1, 2]);
+    assert.deepEqual(outcomes, ['FAILED', 'SUPERSEDED']);
+    await courier.close();
+  });
+
+  it('gives up after so many tries, and is there for the next news', async () => {
+    begin({ ...NONE, tries: 3 });
+    courier.tell(news(1));
+    for (const tries of [1, 2, 3]) {
+      await carrier.begun(tries);
+      carrier.end('refused');
+    }
+    while (!outcomes.includes('GIVEN_UP')) await ended();
+    courier.tell(news(2));
+    await carrier.begun(4);
+    assert.deepEqual(carrier.tried, [1, 1, 1, 2]);
+    assert.deepEqual(outcomes, ['FAILED', 'FAILED', 'FAILED', 'GIVEN_UP']);
+    await courier.close();
+  });
+
+  it('ends what runs when it closes, and takes nothing any more', async () => {
+    begin(LONG);
+    courier.tell(news(1));
+    await carrier.begun(1);
+    courier.tell(news(2));
+    await courier.close();
+    courier.tell(news(3));
+    assert.deepEqual(carrier.tried, [1]);
+    assert.deepEqual(outcomes, []);
+  });
+});
+
+describe('news by URL', () => {
+  let server: Server;
+  let url: string;
+  beforeEach(async () => {
+    server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/leader?balancer=1`;
+  });
+  afterEach(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+
+  it('is one POST with JSON', async () => {
+    const asked: [IncomingMessage, string][] = [];
+    server.on('request', async (request, response) => {
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      asked.push([request, body]);
+      response.writeHead(204).end();
+    });
+    await new Webhook(url).carry(news(3), NEVER);
+    const [[request, body]] = asked as [[IncomingMessage, string]];
+    assert.equal(request.method, 'POST');
+    assert.equal(request.url, '/leader?balancer=1');
+    assert.equal(request.headers['content-type'], 'application/json');
+    assert.equal(`http://${request.headers.host}/leader?balancer=1`, url);
+    assert.deepEqual(JSON.parse(body), news(3));
+  });
+
+  it('fails on every status but 2xx, and follows no redirect', async () => {
+    let asked = 0;
+    for (const status of [301, 307, 404, 500]) {
+      server.removeAllListeners('request').on('request', (_request, response) => {
+        asked++;
+        response.writeHead(status, { Location: '/elsewhere' }).end();
+      });
+      await assert.rejects(new Webhook(url).carry(news(1), NEVER), new RegExp(`answered with ${status}$`));
+    }
+    assert.equal(asked, 4);
+  });
+
+  it('waits neither for a silent receiver nor for an endless answer', async () => {
+    server.on('request', () => undefined);
+    await assert.rejects(new Webhook(url, 50).carry(news(1), NEVER), /no answer within 50 ms$/);
+    const cut = new Promise<void>((resolve) => {
+      server.removeAllListeners('request').on('request', (_request, response) => {
+        response.writeHead(200).flushHeaders();
+        const more = Buffer.alloc(LIMITS.newsAnswerBytes);
+        const write = (): boolean => response.write(more, (error) => (error ? resolve() : write()));
+        response.on('close', resolve);
+        write();
+      });
+    });
+    await new Webhook(url).carry(news(1), NEVER);
+    await cut;
+  });
+
+  it('says who did not answer', async () => {
+    server.close();
+    await once(server, 'close');
+    await assert.rejects(new Webhook(url).carry(news(1), NEVER), /^Error: http:\/\/127.*ECONNREFUSED/);
+  });
+
+  it('goes to this machine only', () => {
+    for (const bad of [
+      'http://10.0.0.1/',
+      'http://127.0.0.1.example/',
+      'https://127.0.0.1/',
+      'http://u@[::1]/',
+    ])
+      assert.throws(() => new Webhook(bad), RangeError, bad);
+  });
+});
+
+describe('news by command', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'outrigger-news-'));
+  });
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  /** A program made of this JavaScript, run with these arguments. */
+  async function program(code: string, ...args: string[]): Promise<string[]> {
+    const file = join(folder, 'program.cjs');
+    await writeFile(file, code);
+    return [process.execPath, file, ...args];
+  }
+
+  it('gives it one line of JSON, and its arguments as they are', async () => {
+    const out = join(folder, 'out');
+    const words = await program(
+      `const { readFileSync, writeFileSync } = require('node:fs');
+       writeFileSync(process.argv[2], readFileSync(0, 'utf8') + JSON.stringify(process.argv.slice(3)));`,
+      out,
+      '$HOME; `id`',
+      '*',
+    );
+    await new NewsCommand(words).carry(news(7), NEVER);
+    const [line, args] = (await readFile(out, 'utf8')).split('\n');
+    assert.deepEqual(JSON.parse(line ?? ''), news(7));
+    assert.deepEqual(JSON.parse(args ?? ''), ['$HOME; `id`', '*']);
+  });
+
+  it('does not mind a program that reads nothing', async () => {
+    await new NewsCommand(await program('')).carry(news(1), NEVER);
+  });
+
+  it('says how it failed, with the end of its complaint', async () => {
+    const words = await program(
+      `process.stderr.write('x'.repeat(${LIMITS.newsComplaintBytes * 2}) + '\\nno such backend\\n', () => process.exit(3))`,
+    );
+    await assert.rejects(
+      new NewsCommand(words).carry(news(1), NEVER),
+      /ended with exit code 3: no such backend$/,
+    );
+    await assert.rejects(
+      new NewsCommand([join(folder, 'nothing')]).carry(news(1), NEVER),
+      /nothing cannot be run: there is no such program$/,
+    );
+  });
+
+  /** Says who its child is, and ends by nothing but a kill. */
+  const STUBBORN = `process.on('SIGTERM', () => {});
+    const { pid } = require('node:child_process').spawn('sleep', ['1000'], { stdio: 'inherit' });
+    require('node:fs').writeFileSync(process.argv[2], String(pid));
+    setInterval(() => {}, 1000);`;
+
+  async function gone(pid: number): Promise<void> {
+    for (;;) {
+      try {
+        process.kill(pid, 0);
+      } catch {
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  it('kills it, and what it started, when it runs too long', async () => {
+    const pids = join(folder, 'pids');
+    const words = await program(STUBBORN, pids);
+    await assert.rejects(new NewsCommand(words, 500).carry(news(1), NEVER), /ran longer than 500 ms$/);
+    await gone(Number(await readFile(pids, 'utf8')));
+  });
+
+  it('kills it when the sidecar stops', async () => {
+    const closing = new AbortController();
+    const run = new NewsCommand(await program(STUBBORN, join(folder, 'pids'))).carry(news(1), closing.signal);
+    closing.abort();
+    await assert.rejects(run, /ended with SIGKILL$/);
+  });
+});
