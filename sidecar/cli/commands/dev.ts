@@ -31,6 +31,7 @@ interface DevFlags {
   readonly dir?: string;
   readonly once?: true;
   readonly control?: true;
+  readonly agents?: true;
   readonly exitWithParent?: true;
 }
 
@@ -48,6 +49,7 @@ export function addDev(program: Command, shell: Shell): void {
       '--control',
       'let the sidecars allow control from editors, and faults (`outrigger run --control`)',
     )
+    .option('--agents', "give each sidecar ports for HAProxy's agent-check, and show them")
     .addOption(new Option('--exit-with-parent', 'stop when standard input closes').hideHelp())
     .passThroughOptions()
     .addHelpText('after', HELP)
@@ -77,7 +79,7 @@ async function dev(
       dir: workspace.dir,
       env: shell.env,
       app,
-      sidecarFlags: ['--log-level', 'error', ...(flags.control ? ['--control'] : [])],
+      sidecarFlags: sidecarFlags(flags),
       onLine: printer.line,
       onDeath: printer.death,
     });
@@ -97,6 +99,14 @@ async function dev(
   }
 }
 
+function sidecarFlags({ control, agents }: DevFlags): string[] {
+  const anyPort = '127.0.0.1:0';
+  return [
+    ...['--log-level', 'error', ...(control ? ['--control'] : [])],
+    ...(agents ? ['--agent-listen', anyPort, '--agent-ready-listen', anyPort] : []),
+  ];
+}
+
 /** Resolves when there is nothing left to wait for: with `once` the apps have ended, else every process has. True: badly. */
 async function allEnded(cluster: LocalCluster, once: boolean): Promise<boolean> {
   const apps = await Promise.all(cluster.nodes.map((node) => cluster.exited(node, 'app')));
@@ -109,6 +119,9 @@ async function announceLeader(cluster: LocalCluster, out: Terminal): Promise<voi
   const leader = await cluster.waitForLeader(LEADER_MS);
   if (leader !== undefined) out.line(out.colors.green(`${leader.node} leads in term ${leader.term}`));
 }
+
+/** From the line by which a sidecar says what it bound. */
+const boundAgents = (line: string): { agent?: string; agentReady?: string } => JSON.parse(line);
 
 /** Puts the name of the node before each line, in a colour of its own. */
 class Printer {
@@ -127,11 +140,20 @@ class Printer {
   }
 
   readonly line = (node: LocalNode, part: Part, stream: 'stdout' | 'stderr', text: string): void => {
-    // The first line of a sidecar is for LocalCluster; later ones are its log.
-    if (part === 'sidecar' && stream === 'stdout') return;
+    // The only line on standard output is what it bound, which LocalCluster waits for; the log is on standard error.
+    if (part === 'sidecar' && stream === 'stdout') return this.#agents(node, text);
     const to = part === 'app' && stream === 'stdout' ? this.#shell.out : this.#shell.err;
     to.line(`${this.#prefix(to, node.id, part === 'app' ? '' : ' sidecar')} ${text}`);
   };
+
+  #agents(node: LocalNode, bound: string): void {
+    const { agent, agentReady } = boundAgents(bound);
+    if (agent === undefined || agentReady === undefined) return;
+    const { out } = this.#shell;
+    out.line(
+      `${this.#prefix(out, node.id, '')} agent-check: up on the leader ${agent}, up where ready ${agentReady}`,
+    );
+  }
 
   readonly death = (node: LocalNode, part: Part, exit: Exit): void => {
     const { out } = this.#shell;
