@@ -9,6 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prepareHaproxy } from './balancers/haproxy.mjs';
 import { npm, outsidePath } from './npm.mjs';
 import { prepareWorkbench } from './workbench.mjs';
 
@@ -120,3 +121,4 @@ const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
 if (!ready) await install();
 await Promise.all([build(), purpose === 'test' ? workbench() : undefined]);
+if (purpose === 'test') prepareHaproxy(say);

@@ -12,6 +12,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackage } from './apt.mjs';
 import { npm } from './npm.mjs';
 import { findChromium } from './workbench/chromium.mjs';
 import {
@@ -43,28 +44,10 @@ const LEFT_OUT = [
 /** Makes the workbench ready where it can be. Resolves with its state; throws when it could not be got. */
 export async function prepareWorkbench(say) {
   if (process.platform === 'linux' && process.arch === 'x64') {
-    if (findChromium() === undefined) installChromium(say);
+    if (findChromium() === undefined) installPackage('chromium', 'for the tests in the editor', say);
     if (!existsSync(join(workbenchFolder(), MARKER))) await prepareFolder(say);
   }
   return workbenchState(root);
-}
-
-/** Chromium from the system's packages, where we may. */
-function installChromium(say) {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
-  say('installing Chromium for the tests in the editor (apt-get, about 30 s, once)');
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const options = { env, stdio: ['ignore', 'ignore', 'inherit'] };
-  for (const args of [
-    ['-qq', 'update'],
-    ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'install', 'chromium'],
-  ]) {
-    const { status } = spawnSync('apt-get', args, options);
-    if (status !== 0) {
-      say(`apt-get ${args.at(-1)} ended with ${status}: install Chromium by hand`);
-      return;
-    }
-  }
 }
 
 async function prepareFolder(say) {

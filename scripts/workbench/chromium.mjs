@@ -3,8 +3,7 @@
  *
  * MUST: use only what comes with Node.js.
  */
-import { accessSync, constants, existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { findProgram, isProgram } from '../apt.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 const PLACES = [
@@ -16,18 +15,5 @@ const PLACES = [
 /** The path of a Chromium, or undefined. `CHROMIUM` in the environment wins, and is not doubted. */
 export function findChromium() {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/local/bin'];
-  const named = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  return [...named, ...PLACES].find(isProgram);
-}
-
-function isProgram(file) {
-  if (!existsSync(file)) return false;
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    // There, and not for us.
-    return false;
-  }
+  return findProgram(NAMES) ?? PLACES.find(isProgram);
 }

@@ -1,0 +1,220 @@
+/**
+ * Three real sidecars on the addresses 127.0.0.1, .2 and .3, a key-value app beside each, and HAProxy before them, as in
+ * `examples/load-balancers`.
+ */
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
+import { mintTokens } from '../../sidecar/http/tokens.ts';
+import { type Daemon, Daemons, membersOf, type Plan } from '../support/daemons.ts';
+import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
+
+const SIZE = 3;
+const READY_MS = 30_000;
+const LOOK_MS = 10;
+/** The defaults of `outrigger run`. */
+export const ELECTION_TIMEOUT_MS = 300;
+
+export class BalancedCluster {
+  readonly #daemons: Daemons;
+  readonly #plans: readonly Plan[];
+  readonly #flags: ReadonlyMap<string, readonly string[]>;
+  readonly #running = new Map<string, Daemon>();
+  readonly #apps: ManagedProcess[] = [];
+  readonly haproxy: Haproxy;
+  /** The secret of the `write` scope, the same at every node. */
+  readonly token: string;
+
+  private constructor(
+    daemons: Daemons,
+    plans: readonly Plan[],
+    flags: ReadonlyMap<string, readonly string[]>,
+    haproxy: Haproxy,
+    token: string,
+  ) {
+    this.#daemons = daemons;
+    this.#plans = plans;
+    this.#flags = flags;
+    this.haproxy = haproxy;
+    this.token = token;
+  }
+
+  /** Resolves when every node is ready and HAProxy says so. */
+  static async start(program: string): Promise<BalancedCluster> {
+    const daemons = await Daemons.begin();
+    try {
+      return await BalancedCluster.#start(program, daemons);
+    } catch (error) {
+      await daemons.end();
+      throw error;
+    }
+  }
+
+  static async #start(program: string, daemons: Daemons): Promise<BalancedCluster> {
+    const ports = await pickPorts(2 + SIZE * 2 + WAYS.length);
+    const [http, agent, ...more] = ports as [number, number, ...number[]];
+    const at: Addresses = {
+      http,
+      agent,
+      apps: more.slice(SIZE, 2 * SIZE),
+      fronts: more.slice(2 * SIZE),
+    };
+    const plans = Array.from({ length: SIZE }, (_, n): Plan => {
+      const id = `n${n + 1}`;
+      return {
+        id,
+        dir: join(daemons.root, id),
+        peer: `127.0.0.1:${more[n]}`,
+        http: `127.0.0.${n + 1}:${http}`,
+        socket: join(daemons.root, `s${n + 1}`, 'app.sock'),
+      };
+    });
+    const tokens = mintTokens();
+    const tokenFile = join(daemons.root, 'tokens.json');
+    await writeFile(tokenFile, JSON.stringify(tokens), { mode: 0o600 });
+    const haproxy = await Haproxy.start(program, daemons.root, at);
+    const config = await newsConfiguration(daemons.root, haproxy.socket);
+    const flags = new Map(
+      plans.map(({ id }, n) => [
+        id,
+        ['--agent-listen', `127.0.0.${n + 1}:${agent}`, '--token-file', tokenFile, '--config', config],
+      ]),
+    );
+    const cluster = new BalancedCluster(daemons, plans, flags, haproxy, tokens.write);
+    try {
+      await Promise.all(plans.map(({ id }) => cluster.startSidecar(id)));
+      await Promise.all(plans.map((plan, n) => cluster.#startApp(plan, at.apps[n] ?? 0)));
+      await cluster.settled();
+    } catch (error) {
+      await cluster.end();
+      throw error;
+    }
+    return cluster;
+  }
+
+  async startSidecar(id: string): Promise<void> {
+    const plan = this.#plan(id);
+    const daemon = await this.#daemons.launch(plan, membersOf(this.#plans), {}, this.#flags.get(id));
+    assert.ok(daemon.child.running, `${id} did not start:\n${daemon.stderr.join('\n')}`);
+    this.#running.set(id, daemon);
+  }
+
+  async #startApp({ socket }: Plan, port: number): Promise<void> {
+    const env = { ...process.env, OUTRIGGER_SOCKET: socket, KV_PORT: String(port) };
+    const child = await ManagedProcess.start({
+      command: 'python3',
+      args: [resolve('examples/python-kv/kv.py')],
+      env,
+      stdin: 'none',
+      onLine: () => undefined,
+    });
+    this.#apps.push(child);
+  }
+
+  get ids(): string[] {
+    return this.#plans.map(({ id }) => id);
+  }
+
+  #plan(id: string): Plan {
+    const plan = this.#plans.find((one) => one.id === id);
+    assert.ok(plan, `there is no ${id}`);
+    return plan;
+  }
+
+  #daemon(id: string): Daemon {
+    const daemon = this.#running.get(id);
+    assert.ok(daemon, `${id} was never started`);
+    return daemon;
+  }
+
+  /** `kill -9`. Resolves when it is dead. */
+  async kill(id: string): Promise<void> {
+    await this.#daemon(id).child.kill();
+  }
+
+  signal(id: string, signal: NodeJS.Signals): void {
+    process.kill(this.#daemon(id).child.pid, signal);
+  }
+
+  /** Answer of this node's HTTP surface without a token, or undefined when there is none. */
+  async get(id: string, path: string): Promise<Response | undefined> {
+    try {
+      return await fetch(`http://${this.#plan(id).http}${path}`, { signal: AbortSignal.timeout(2_000) });
+    } catch (error) {
+      if (error instanceof Error) return undefined;
+      throw error;
+    }
+  }
+
+  /** The node that says it leads and holds a quorum. */
+  async leader(): Promise<string> {
+    let found: string | undefined;
+    await this.until('a leader', async () => {
+      const answers = await Promise.all(this.ids.map((id) => this.get(id, '/leader')));
+      found = this.ids[answers.findIndex((answer) => answer?.status === 200)];
+      return found !== undefined;
+    });
+    return found as string;
+  }
+
+  /** Resolves when every node is ready, and HAProxy sends requests where it should. */
+  async settled(): Promise<void> {
+    await this.until('every node is ready', async () => {
+      const answers = await Promise.all(this.ids.map((id) => this.get(id, '/readyz')));
+      return answers.every((answer) => answer?.status === 200);
+    });
+    const leader = await this.leader();
+    await this.until('HAProxy knows it', async () => {
+      for (const way of WAYS) {
+        const servers = await this.haproxy.servers(way);
+        const up = servers.filter(({ status }) => status === 'UP').map(({ name }) => name);
+        const wanted = way === 'any' || way === 'app' ? this.ids : [leader];
+        if (up.join() !== wanted.join()) return false;
+      }
+      return true;
+    });
+  }
+
+  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const end = performance.now() + READY_MS;
+    while (!(await holds())) {
+      if (performance.now() > end) assert.fail(`not in time: ${what}\n${await this.#state()}`);
+      await sleep(LOOK_MS);
+    }
+  }
+
+  async #state(): Promise<string> {
+    const logs = this.ids.map((id) => (this.#running.get(id)?.stderr ?? []).slice(-8).join('\n'));
+    const ways = await Promise.all(
+      WAYS.map(async (way) => `${way}: ${JSON.stringify(await this.haproxy.servers(way))}`),
+    );
+    return [...logs, ...ways, ...this.haproxy.said.slice(-10)].join('\n');
+  }
+
+  /** The newest lines of the log of a node. */
+  log(id: string): readonly string[] {
+    return this.#daemon(id).stderr;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#apps.map((app) => app.kill()));
+    await this.#daemons.end();
+    await this.haproxy.stop();
+  }
+}
+
+/** The configuration file by which each node tells HAProxy's runtime socket that it leads. */
+async function newsConfiguration(root: string, socket: string): Promise<string> {
+  // A copy of its own, as an operator would have one.
+  const program = join(root, 'leader-news.py');
+  await copyFile(resolve('examples/load-balancers/leader-news.py'), program);
+  await mkdir(join(root, 'news'));
+  const config = join(root, 'sidecar.json');
+  const leaderNewsCommand = [program, socket, 'leader_by_news', join(root, 'news', 'term')];
+  await writeFile(config, JSON.stringify({ leaderNewsCommand }));
+  assert.ok((await readFile(program, 'utf8')).startsWith('#!'));
+  return config;
+}

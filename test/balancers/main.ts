@@ -1,0 +1,49 @@
+/**
+ * Measures what clients behind a balancer notice: `npm run balancers -- [--kills 20] [--at-least 100000]`.
+ *
+ * Ends with exit code 1 when a figure misses its limit.
+ */
+import { parseArgs } from 'node:util';
+import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
+import { haproxyProgram, type Way } from './haproxy.ts';
+import { killLeaders } from './kills.ts';
+
+const { values } = parseArgs({ options: { kills: { type: 'string' } } });
+
+/** The interval of the health check of the leader-only way in the example. */
+const CHECK_INTERVAL_MS = 200;
+/** What is promised, where something is. */
+const LIMIT_MS: Partial<Record<Way, number>> = {
+  leader: CHECK_INTERVAL_MS + 3 * ELECTION_TIMEOUT_MS,
+  leader_by_agent: 3 * ELECTION_TIMEOUT_MS + 100,
+  leader_by_news: 3 * ELECTION_TIMEOUT_MS + 100,
+};
+
+async function measureKills(program: string, kills: number): Promise<boolean> {
+  const cluster = await BalancedCluster.start(program);
+  try {
+    const report = await killLeaders(cluster, kills, (kill, victim, gaps) => {
+      const all = [...gaps].map(([way, ms]) => `${way} ${Math.round(ms)} ms`).join(', ');
+      console.log(`kill ${kill} of ${kills}: ${victim}; traffic is back: ${all}`);
+    });
+    let well = true;
+    for (const [way, gaps] of report.gaps) {
+      const sorted = [...gaps].sort((a, b) => a - b);
+      const at = (share: number): number => Math.round(sorted[Math.ceil(share * sorted.length) - 1] ?? 0);
+      const limit = LIMIT_MS[way];
+      const worst = at(1);
+      const verdict = limit === undefined ? '' : `, limit ${limit} ms: ${worst <= limit ? 'kept' : 'MISSED'}`;
+      if (limit !== undefined && worst > limit) well = false;
+      console.log(`${way}: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms, worst ${worst} ms${verdict}`);
+      console.log(`  ${[...(report.outcomes.get(way) ?? [])].map(([name, n]) => `${name} ${n}`).join(', ')}`);
+    }
+    return well;
+  } finally {
+    await cluster.end();
+  }
+}
+
+const program = haproxyProgram();
+if (program === undefined) throw new Error('there is nothing to measure without HAProxy');
+const well = await measureKills(program, Number(values.kills ?? 20));
+process.exitCode = well ? 0 : 1;
