@@ -3,7 +3,9 @@
  * `examples/load-balancers`.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
@@ -15,15 +17,18 @@ import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
 const SIZE = 3;
 const READY_MS = 30_000;
 const LOOK_MS = 10;
+const ANSWER_MS = 2_000;
 /** The defaults of `outrigger run`. */
 export const ELECTION_TIMEOUT_MS = 300;
 
 export class BalancedCluster {
   readonly #daemons: Daemons;
   readonly #plans: readonly Plan[];
-  readonly #flags: ReadonlyMap<string, readonly string[]>;
+  readonly #agents: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
+  /** What all are started with. */
+  readonly #flags: readonly string[];
   readonly #running = new Map<string, Daemon>();
-  readonly #apps: ManagedProcess[] = [];
+  readonly #apps = new Map<string, ManagedProcess>();
   readonly haproxy: Haproxy;
   /** The secret of the `write` scope, the same at every node. */
   readonly token: string;
@@ -31,12 +36,14 @@ export class BalancedCluster {
   private constructor(
     daemons: Daemons,
     plans: readonly Plan[],
-    flags: ReadonlyMap<string, readonly string[]>,
+    agents: ReadonlyMap<string, { readonly host: string; readonly port: number }>,
+    flags: readonly string[],
     haproxy: Haproxy,
     token: string,
   ) {
     this.#daemons = daemons;
     this.#plans = plans;
+    this.#agents = agents;
     this.#flags = flags;
     this.haproxy = haproxy;
     this.token = token;
@@ -77,13 +84,9 @@ export class BalancedCluster {
     await writeFile(tokenFile, JSON.stringify(tokens), { mode: 0o600 });
     const haproxy = await Haproxy.start(program, daemons.root, at);
     const config = await newsConfiguration(daemons.root, haproxy.socket);
-    const flags = new Map(
-      plans.map(({ id }, n) => [
-        id,
-        ['--agent-listen', `127.0.0.${n + 1}:${agent}`, '--token-file', tokenFile, '--config', config],
-      ]),
-    );
-    const cluster = new BalancedCluster(daemons, plans, flags, haproxy, tokens.write);
+    const agents = new Map(plans.map(({ id }, n) => [id, { host: `127.0.0.${n + 1}`, port: agent }]));
+    const flags = ['--token-file', tokenFile, '--config', config];
+    const cluster = new BalancedCluster(daemons, plans, agents, flags, haproxy, tokens.write);
     try {
       await Promise.all(plans.map(({ id }) => cluster.startSidecar(id)));
       await Promise.all(plans.map((plan, n) => cluster.#startApp(plan, at.apps[n] ?? 0)));
@@ -97,12 +100,14 @@ export class BalancedCluster {
 
   async startSidecar(id: string): Promise<void> {
     const plan = this.#plan(id);
-    const daemon = await this.#daemons.launch(plan, membersOf(this.#plans), {}, this.#flags.get(id));
+    const { host, port } = this.#agents.get(id) as { host: string; port: number };
+    const flags = ['--agent-listen', `${host}:${port}`, ...this.#flags];
+    const daemon = await this.#daemons.launch(plan, membersOf(this.#plans), {}, flags);
     assert.ok(daemon.child.running, `${id} did not start:\n${daemon.stderr.join('\n')}`);
     this.#running.set(id, daemon);
   }
 
-  async #startApp({ socket }: Plan, port: number): Promise<void> {
+  async #startApp({ id, socket }: Plan, port: number): Promise<void> {
     const env = { ...process.env, OUTRIGGER_SOCKET: socket, KV_PORT: String(port) };
     const child = await ManagedProcess.start({
       command: 'python3',
@@ -111,7 +116,7 @@ export class BalancedCluster {
       stdin: 'none',
       onLine: () => undefined,
     });
-    this.#apps.push(child);
+    this.#apps.set(id, child);
   }
 
   get ids(): string[] {
@@ -139,14 +144,33 @@ export class BalancedCluster {
     process.kill(this.#daemon(id).child.pid, signal);
   }
 
+  signalApp(id: string, signal: NodeJS.Signals): void {
+    const app = this.#apps.get(id);
+    assert.ok(app, `the app of ${id} was never started`);
+    process.kill(app.pid, signal);
+  }
+
   /** Answer of this node's HTTP surface without a token, or undefined when there is none. */
-  async get(id: string, path: string): Promise<Response | undefined> {
+  async get(id: string, path: string, withinMs = ANSWER_MS): Promise<Response | undefined> {
     try {
-      return await fetch(`http://${this.#plan(id).http}${path}`, { signal: AbortSignal.timeout(2_000) });
+      const signal = AbortSignal.timeout(withinMs);
+      return await fetch(`http://${this.#plan(id).http}${path}`, { signal });
     } catch (error) {
       if (error instanceof Error) return undefined;
       throw error;
     }
+  }
+
+  /** Asks the agent-check port of a node. Resolves when connected; the line comes when the node gives it. */
+  async askAgent(id: string): Promise<{ readonly line: Promise<string> }> {
+    const { host, port } = this.#agents.get(id) as { host: string; port: number };
+    const socket = connect(port, host);
+    let got = '';
+    socket.setEncoding('utf8').on('data', (text) => {
+      got += text;
+    });
+    await once(socket, 'connect');
+    return { line: once(socket, 'close').then(() => got) };
   }
 
   /** The node that says it leads and holds a quorum. */
@@ -200,7 +224,7 @@ export class BalancedCluster {
   }
 
   async end(): Promise<void> {
-    await Promise.all(this.#apps.map((app) => app.kill()));
+    await Promise.all([...this.#apps.values()].map((app) => app.kill()));
     await this.#daemons.end();
     await this.haproxy.stop();
   }

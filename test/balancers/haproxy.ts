@@ -49,6 +49,8 @@ export interface ServerState {
   readonly name: string;
   /** As on the stats page: `UP`, `DOWN`, `DRAIN`, `UP 1/2`, … */
   readonly status: string;
+  /** Requests it was sent so far. */
+  readonly requests: number;
 }
 
 export class Haproxy {
@@ -124,7 +126,11 @@ export class Haproxy {
     const [head = '', ...rows] = csv.replace(/^# /, '').trim().split('\n');
     const names = head.split(',');
     const at = (row: string, name: string): string => row.split(',')[names.indexOf(name)] ?? '';
-    return rows.map((row) => ({ name: at(row, 'svname'), status: at(row, 'status') }));
+    return rows.map((row) => ({
+      name: at(row, 'svname'),
+      status: at(row, 'status'),
+      requests: Number(at(row, 'stot')),
+    }));
   }
 
   async stop(): Promise<void> {

@@ -4,11 +4,12 @@
  * Ends with exit code 1 when a figure misses its limit.
  */
 import { parseArgs } from 'node:util';
+import { readAtLeast } from './at-least.ts';
 import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
 import { haproxyProgram, type Way } from './haproxy.ts';
 import { killLeaders } from './kills.ts';
 
-const { values } = parseArgs({ options: { kills: { type: 'string' } } });
+const { values } = parseArgs({ options: { kills: { type: 'string' }, 'at-least': { type: 'string' } } });
 
 /** The interval of the health check of the leader-only way in the example. */
 const CHECK_INTERVAL_MS = 200;
@@ -43,7 +44,49 @@ async function measureKills(program: string, kills: number): Promise<boolean> {
   }
 }
 
+async function readThroughFaults(program: string, reads: number): Promise<boolean> {
+  const cluster = await BalancedCluster.start(program);
+  try {
+    const began = performance.now();
+    const report = await readAtLeast(cluster, { reads, faults: 1, consistency: 'AT_LEAST' });
+    const seconds = Math.round((performance.now() - began) / 1000);
+    const { sidecar, app } = report.reads;
+    console.log(
+      `AT_LEAST: ${sidecar + app} reads (${sidecar} of sidecars, ${app} of apps, ${report.judged} of them with a value that could be judged), ` +
+        `${report.writes} writes, ${report.faults} faults, ${seconds} s`,
+    );
+    console.log(`  errors: ${[...report.errors].map(([name, n]) => `${name} ${n}`).join(', ') || 'none'}`);
+    for (const way of ['any', 'app'] as const) {
+      const servers = await cluster.haproxy.servers(way);
+      console.log(`  ${way}: ${servers.map(({ name, requests }) => `${name} ${requests}`).join(', ')}`);
+    }
+    console.log(`  went back: ${report.wentBack}`);
+    for (const what of report.told) console.log(`  ${what}`);
+    return report.wentBack === 0;
+  } finally {
+    await cluster.end();
+  }
+}
+
 const program = haproxyProgram();
 if (program === undefined) throw new Error('there is nothing to measure without HAProxy');
-const well = await measureKills(program, Number(values.kills ?? 20));
+const { kills, reads } = asked();
+let well = true;
+if (kills > 0) well = await measureKills(program, kills);
+if (reads > 0) well = (await readThroughFaults(program, reads)) && well;
 process.exitCode = well ? 0 : 1;
+
+/** 20 kills, where nothing else was asked for. */
+function asked(): { kills: number; reads: number } {
+  const number = (name: string, text: string | undefined): number => {
+    if (text === undefined) return 0;
+    if (!/^[1-9]\d{0,8}$/.test(text)) {
+      console.error(`--${name} must be a whole number from 1 on, not "${text}"`);
+      process.exit(2);
+    }
+    return Number(text);
+  };
+  const kills = number('kills', values.kills);
+  const reads = number('at-least', values['at-least']);
+  return kills + reads === 0 ? { kills: 20, reads: 0 } : { kills, reads };
+}

@@ -1,0 +1,83 @@
+/**
+ * What clients behind a real HAProxy notice of faults, with the example configuration. Times are measured by
+ * `npm run balancers`; here only what must happen counts.
+ */
+import assert from 'node:assert/strict';
+import { type AtLeastReport, readAtLeast } from './at-least.ts';
+import { ask } from './client.ts';
+import { BalancedCluster } from './cluster.ts';
+import { haproxyProgram } from './haproxy.ts';
+import { killLeaders, PROPOSAL_WAYS } from './kills.ts';
+
+const KILLS = 3;
+const READS = 2_000;
+
+describe('behind HAProxy', function () {
+  this.timeout(180_000);
+  let cluster: BalancedCluster;
+
+  before(async function () {
+    const program = haproxyProgram();
+    if (program === undefined) return this.skip();
+    cluster = await BalancedCluster.start(program);
+  });
+  after(() => cluster?.end());
+
+  it('is shown the leader, and every node that is ready, by each way', async () => {
+    // `start` has waited for just that; here it is seen that a request passes by each of them.
+    for (const way of PROPOSAL_WAYS) {
+      const body = JSON.stringify({ op: 'put', key: way, value: 'here' });
+      const headers = { Authorization: `Bearer ${cluster.token}` };
+      const url = cluster.haproxy.url(way);
+      const answer = await ask(`${url}/v1/propose`, { method: 'POST', headers, body });
+      assert.equal(answer.status, 200, `${way}: ${answer.body}`);
+      assert.deepEqual(JSON.parse(answer.body), { existed: false });
+      assert.equal((await ask(`${cluster.haproxy.url('app')}/${way}`)).body, 'here');
+      // The door of the sidecar is as it was: its other routes are not reached this way.
+      assert.equal((await ask(`${url}/v1/status`)).status, 403);
+      assert.equal((await ask(`${url}/v1/propose`, { method: 'POST', body })).status, 401);
+    }
+  });
+
+  it(`gets its traffic back after each of ${KILLS} kills of the leader, by each way`, async () => {
+    const { gaps } = await killLeaders(cluster, KILLS);
+    for (const way of PROPOSAL_WAYS) assert.equal(gaps.get(way)?.length, KILLS, way);
+  });
+
+  it('is not shown a leader that was away and does not know yet that it was replaced', async () => {
+    for (let round = 0; round < 5; round++) {
+      const old = await cluster.leader();
+      cluster.signal(old, 'SIGSTOP');
+      // What it finds in its sockets when it goes on, before it hears of the new leader.
+      const waiting = Array.from({ length: 5 }, () => cluster.get(old, '/leader', 60_000));
+      const agents = await Promise.all(Array.from({ length: 5 }, () => cluster.askAgent(old)));
+      await cluster.until('another leader', async () => {
+        const others = cluster.ids.filter((id) => id !== old);
+        const answers = await Promise.all(others.map((id) => cluster.get(id, '/leader')));
+        return answers.some((answer) => answer?.status === 200);
+      });
+      cluster.signal(old, 'SIGCONT');
+      for (const answer of await Promise.all(waiting)) assert.equal(answer?.status, 503);
+      for (const agent of agents) assert.match(await agent.line, /^down #/);
+      await cluster.settled();
+    }
+  });
+
+  it('never reads the past with AT_LEAST, whichever node a read meets', async () => {
+    const report = await readAtLeast(cluster, { reads: READS, faults: 6, consistency: 'AT_LEAST' });
+    assert.deepEqual(report.told, []);
+    assert.equal(report.wentBack, 0);
+    assert.ok(report.reads.sidecar + report.reads.app >= READS);
+    checkThatItWasATest(report);
+  });
+
+  it('would notice: STALE reads the past by the same way', async () => {
+    const report = await readAtLeast(cluster, { reads: READS / 2, faults: 6, consistency: 'STALE' });
+    assert.ok(report.wentBack > 0, 'no read went back: this test proves nothing');
+  });
+
+  function checkThatItWasATest(report: AtLeastReport): void {
+    assert.ok(report.writes >= 20, `only ${report.writes} writes`);
+    assert.ok(report.judged >= report.reads.app / 2, `only ${report.judged} values could be judged`);
+  }
+});
