@@ -40,8 +40,11 @@ describe('behind HAProxy', function () {
   });
 
   it(`gets its traffic back after each of ${KILLS} kills of the leader, by each way`, async () => {
-    const { gaps } = await killLeaders(cluster, KILLS);
+    const { gaps, sessions } = await killLeaders(cluster, KILLS);
     for (const way of PROPOSAL_WAYS) assert.equal(gaps.get(way)?.length, KILLS, way);
+    // To clients that try again in a session whatever nobody knows the outcome of, nothing worse comes.
+    assert.deepEqual(sessions.definite, []);
+    assert.ok(sessions.commands > 0);
   });
 
   it('is not shown a leader that was away and does not know yet that it was replaced', async () => {

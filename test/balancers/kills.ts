@@ -5,16 +5,20 @@
 import type { BalancedCluster } from './cluster.ts';
 import type { Way } from './haproxy.ts';
 import { Load } from './load.ts';
+import { SessionLoad } from './session-load.ts';
 
 /** Ways by which proposals go (the fifth is the app's own HTTP). */
 export const PROPOSAL_WAYS = ['any', 'leader', 'leader_by_agent', 'leader_by_news'] as const;
 const WRITERS = 2;
+const SESSIONS = 4;
 
 export interface KillReport {
   /** From each kill to the first success of a request that began after it, ms. */
   readonly gaps: ReadonlyMap<Way, readonly number[]>;
   /** How requests ended, by way. */
   readonly outcomes: ReadonlyMap<Way, ReadonlyMap<string, number>>;
+  /** Clients in sessions, by way of any node. */
+  readonly sessions: SessionLoad;
 }
 
 /** Resolves when the last victim is back. `said` hears of each kill. */
@@ -23,6 +27,7 @@ export async function killLeaders(
   kills: number,
   said: (kill: number, victim: string, gaps: ReadonlyMap<Way, number>) => void = () => undefined,
 ): Promise<KillReport> {
+  const sessions = await SessionLoad.begin(cluster.haproxy.url('any'), cluster.token, SESSIONS);
   const loads = new Map(
     PROPOSAL_WAYS.map((way) => [way, new Load(cluster.haproxy.url(way), cluster.token, WRITERS)]),
   );
@@ -43,7 +48,7 @@ export async function killLeaders(
     }
     await cluster.settled();
   } finally {
-    await Promise.all([...loads.values()].map((load) => load.stop()));
+    await Promise.all([sessions, ...loads.values()].map((load) => load.stop()));
   }
-  return { gaps, outcomes: new Map([...loads].map(([way, load]) => [way, load.outcomes])) };
+  return { gaps, outcomes: new Map([...loads].map(([way, load]) => [way, load.outcomes])), sessions };
 }

@@ -38,7 +38,13 @@ async function measureKills(program: string, kills: number): Promise<boolean> {
       console.log(`${way}: p50 ${at(0.5)} ms, p90 ${at(0.9)} ms, worst ${worst} ms${verdict}`);
       console.log(`  ${[...(report.outcomes.get(way) ?? [])].map(([name, n]) => `${name} ${n}`).join(', ')}`);
     }
-    return well;
+    const { commands, duplicates, indefinite, definite } = report.sessions;
+    const tries = [...indefinite].map(([name, n]) => `${name} ${n}`).join(', ') || 'none';
+    console.log(
+      `sessions, any node: ${commands} commands, ${duplicates} duplicates; indefinite: ${tries}; definite errors: ${definite.length}`,
+    );
+    for (const what of definite.slice(0, 10)) console.log(`  ${what}`);
+    return well && definite.length === 0;
   } finally {
     await cluster.end();
   }
