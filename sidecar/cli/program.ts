@@ -13,6 +13,7 @@ import { addMembers } from './commands/members.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
 import { addRun } from './commands/run.ts';
+import { addRunNews } from './commands/run-news.ts';
 import { addSkip } from './commands/skip.ts';
 import { addStatus } from './commands/status.ts';
 import { addTerms } from './commands/terms.ts';
@@ -56,6 +57,7 @@ export function buildProgram(shell: Shell): Command {
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addLsp]) add(program, shell);
+  addRunNews(program);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);
   return program;

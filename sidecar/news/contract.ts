@@ -31,6 +31,8 @@ export interface Carrier {
   readonly way: NewsWay;
   /** One try. Rejects with one sentence when it failed, within `LIMITS.newsTryMs` in any case, at once when aborted. */
   carry(news: LeaderNews, aborted: AbortSignal): Promise<void>;
+  /** Frees what it holds; ends a try under way that `aborted` did not end. */
+  close?(): Promise<void>;
 }
 
 export interface NewsLog {

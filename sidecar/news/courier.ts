@@ -54,7 +54,7 @@ export class Courier {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#hurry?.();
-    await this.#running;
+    await Promise.all([this.#running, this.#carrier.close?.()]);
   }
 
   async #run(): Promise<void> {

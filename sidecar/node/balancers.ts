@@ -9,6 +9,7 @@ import { AgentServer, leaderLine, readyLine } from '../news/agent.ts';
 import { NewsCommand } from '../news/command.ts';
 import type { Carrier, NewsCount, Standing } from '../news/contract.ts';
 import { Courier } from '../news/courier.ts';
+import { CommandRunner } from '../news/runner.ts';
 import { LeadershipWatch } from '../news/watch.ts';
 import { Webhook } from '../news/webhook.ts';
 import type { NodeHttpHost } from './http-host.ts';
@@ -24,6 +25,8 @@ export interface BalancerOptions {
   readonly leaderNewsUrl?: string | undefined;
   /** The program that is told news of leadership, and its arguments. */
   readonly leaderNewsCommand?: readonly string[] | undefined;
+  /** How the process is started that runs it (`news-runner.ts`); absent: it is run from here. */
+  readonly newsRunner?: readonly string[] | undefined;
 }
 
 interface Listen {
@@ -113,9 +116,10 @@ export class Balancers {
   }
 }
 
-function carriers({ leaderNewsUrl, leaderNewsCommand }: BalancerOptions): Carrier[] {
-  return [
-    ...(leaderNewsUrl === undefined ? [] : [new Webhook(leaderNewsUrl)]),
-    ...(leaderNewsCommand === undefined ? [] : [new NewsCommand(leaderNewsCommand)]),
-  ];
+function carriers({ leaderNewsUrl, leaderNewsCommand: words, newsRunner }: BalancerOptions): Carrier[] {
+  const command = (): Carrier[] => {
+    if (words === undefined) return [];
+    return [newsRunner === undefined ? new NewsCommand(words) : new CommandRunner(newsRunner, words)];
+  };
+  return [...(leaderNewsUrl === undefined ? [] : [new Webhook(leaderNewsUrl)]), ...command()];
 }

@@ -5,10 +5,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { LIMITS } from '../../shared/limits.ts';
 import { NewsCommand } from '../../sidecar/news/command.ts';
 import { Courier } from '../../sidecar/news/courier.ts';
+import { CommandRunner } from '../../sidecar/news/runner.ts';
 import { Webhook } from '../../sidecar/news/webhook.ts';
 import { news, ScriptedCarrier, SILENT } from './news-support.ts';
 
@@ -232,11 +233,10 @@ describe('news by command', () => {
     );
   });
 
-  /** Says who its child is, and ends by nothing but a kill. */
-  const STUBBORN = `process.on('SIGTERM', () => {});
-    const { pid } = require('node:child_process').spawn('sleep', ['1000'], { stdio: 'inherit' });
-    require('node:fs').writeFileSync(process.argv[2], String(pid));
-    setInterval(() => {}, 1000);`;
+  /** Says in that file who its child is, and ends by nothing but a kill. */
+  const stubborn = (pids: string): string[] => [
+    ...['/bin/sh', '-c', `trap '' TERM; sleep 1000 & echo $! > "$0"; wait; wait`, pids],
+  ];
 
   async function gone(pid: number): Promise<void> {
     for (;;) {
@@ -251,15 +251,57 @@ describe('news by command', () => {
 
   it('kills it, and what it started, when it runs too long', async () => {
     const pids = join(folder, 'pids');
-    const words = await program(STUBBORN, pids);
-    await assert.rejects(new NewsCommand(words, 500).carry(news(1), NEVER), /ran longer than 500 ms$/);
+    const command = new NewsCommand(stubborn(pids), 1_000);
+    await assert.rejects(command.carry(news(1), NEVER), /ran longer than 1000 ms$/);
     await gone(Number(await readFile(pids, 'utf8')));
   });
 
   it('kills it when the sidecar stops', async () => {
     const closing = new AbortController();
-    const run = new NewsCommand(await program(STUBBORN, join(folder, 'pids'))).carry(news(1), closing.signal);
+    const run = new NewsCommand(stubborn(join(folder, 'pids'))).carry(news(1), closing.signal);
     closing.abort();
     await assert.rejects(run, /ended with SIGKILL$/);
+  });
+
+  describe('from a process of its own', () => {
+    const RUNNER = [process.execPath, resolve('dist/sidecar/main.mjs'), 'run-news', '--'];
+    let runner: CommandRunner | undefined;
+    afterEach(() => runner?.close());
+
+    it('is told how each run ended', async () => {
+      const out = join(folder, 'out');
+      const words = await program(
+        `const news = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+         require('node:fs').appendFileSync(process.argv[2], news.sequence + ' ' + process.argv[3] + '\\n');
+         if (news.sequence === 2) { console.error('not two'); process.exitCode = 1; }`,
+        out,
+        '--help',
+      );
+      runner = new CommandRunner(RUNNER, words);
+      await runner.carry(news(1));
+      await assert.rejects(runner.carry(news(2)), /ended with exit code 1: not two$/);
+      await runner.carry(news(3));
+      assert.equal(await readFile(out, 'utf8'), '1 --help\n2 --help\n3 --help\n');
+    });
+
+    it('says when that process ended, and starts another', async () => {
+      runner = new CommandRunner(['/bin/sh', '-c', 'read line; exit 7'], []);
+      for (let time = 0; time < 2; time++)
+        await assert.rejects(runner.carry(news(1)), /the process that runs the command ended: exit code 7$/);
+      runner = new CommandRunner(['/bin/sh', '-c', 'read line; echo nonsense; sleep 1'], []);
+      await assert.rejects(runner.carry(news(1)), /said something strange$/);
+    });
+
+    it('ends with the sidecar, and the command with it', async () => {
+      const pids = join(folder, 'pids');
+      runner = new CommandRunner(RUNNER, stubborn(pids));
+      const run = runner.carry(news(1));
+      const failed = assert.rejects(run);
+      let pid = 0;
+      while (!(pid > 0)) pid = Number(await readFile(pids, 'utf8').catch(() => ''));
+      await runner.close();
+      await failed;
+      await gone(pid);
+    });
   });
 });

@@ -4,6 +4,7 @@ import { loadConfig, type SettingName } from '../config.ts';
 import { CliError, ExitCode, messageOf, usageError } from '../errors.ts';
 import type { Shell } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
+import { RUN_NEWS } from './run-news.ts';
 
 const HELP = `
 Every flag can also come from the environment or from a JSON file: --peer-listen is OUTRIGGER_PEER_LISTEN and
@@ -98,7 +99,10 @@ async function run(shell: Shell, { join, json, exitWithParent, ...flags }: RunFl
       '--join comes with membership changes, which this version does not have: use --members.',
     );
   }
-  const options = loadConfig(flags, shell.env);
+  const options = {
+    ...loadConfig(flags, shell.env),
+    newsRunner: [process.execPath, shell.script, RUN_NEWS, '--'],
+  };
   const signals = stopSignals();
   if (exitWithParent) shell.stdin.on('end', signals.stop).on('error', signals.stop).resume();
   const { startSidecar } = await import('../../node/sidecar.ts');
