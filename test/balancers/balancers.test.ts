@@ -3,9 +3,10 @@
  * `npm run balancers`; here only what must happen counts.
  */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AtLeastReport, readAtLeast } from './at-least.ts';
 import { ask } from './client.ts';
-import { BalancedCluster } from './cluster.ts';
+import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
 import { haproxyProgram } from './haproxy.ts';
 import { killLeaders, PROPOSAL_WAYS } from './kills.ts';
 
@@ -51,6 +52,8 @@ describe('behind HAProxy', function () {
     for (let round = 0; round < 5; round++) {
       const old = await cluster.leader();
       cluster.signal(old, 'SIGSTOP');
+      // An election can be over before that; until then it may take itself for the leader, as one that was cut off may.
+      const longEnough = sleep(ELECTION_TIMEOUT_MS);
       // What it finds in its sockets when it goes on, before it hears of the new leader.
       const waiting = Array.from({ length: 5 }, () => cluster.get(old, '/leader', 60_000));
       const agents = await Promise.all(Array.from({ length: 5 }, () => cluster.askAgent(old)));
@@ -59,6 +62,7 @@ describe('behind HAProxy', function () {
         const answers = await Promise.all(others.map((id) => cluster.get(id, '/leader')));
         return answers.some((answer) => answer?.status === 200);
       });
+      await longEnough;
       cluster.signal(old, 'SIGCONT');
       for (const answer of await Promise.all(waiting)) assert.equal(answer?.status, 503);
       for (const agent of agents) assert.match(await agent.line, /^down #/);

@@ -190,8 +190,9 @@ export class BalancedCluster {
       const answers = await Promise.all(this.ids.map((id) => this.get(id, '/readyz')));
       return answers.every((answer) => answer?.status === 200);
     });
-    const leader = await this.leader();
     await this.until('HAProxy knows it', async () => {
+      // Asked each time: on a busy machine it may change meanwhile.
+      const leader = await this.leader();
       for (const way of WAYS) {
         const servers = await this.haproxy.servers(way);
         const up = servers.filter(({ status }) => status === 'UP').map(({ name }) => name);
