@@ -8,8 +8,8 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
-import { LIMITS } from '../../shared/limits.ts';
 import { parseNewsUrl } from '../../shared/leader-news.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import type { SidecarOptions } from '../node/sidecar.ts';
 import {
   checkMembers,

@@ -83,7 +83,7 @@ function addPath<Host>(app: Express, path: string, options: AppOptions<Host>): v
 }
 
 /** The methods by which a route can be asked. */
-function methodsOf({ method, probe }: Route): string[] {
+function methodsOf({ method, probe }: Pick<Route, 'method' | 'probe'>): string[] {
   if (method !== 'GET') return [method];
   return ['GET', 'HEAD', ...(probe ? ['OPTIONS'] : [])];
 }

@@ -1,7 +1,8 @@
 /** How much traffic a node wants, from what it knows of itself. Pure. */
+
+import type { AppState } from '../../shared/app-conditions.ts';
 import type { Refusal } from '../../shared/codes.ts';
 import type { Check, LeaderView } from '../../shared/inspect.ts';
-import type { AppState } from '../app/host.ts';
 import type { Standing } from '../news/contract.ts';
 
 const ALL: Standing = { share: 100, reason: '' };
