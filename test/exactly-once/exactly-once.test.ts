@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { Prng } from '../simulation/prng.ts';
 import { AppClient } from '../support/app-client.ts';
+import { TEST_MS } from '../support/patience.ts';
 import { campaign } from './campaign.ts';
 import { sendPairs } from './pairs.ts';
 import { Stage } from './stage.ts';
@@ -13,7 +14,7 @@ const KILLS = 6;
 const PAIRS = 500;
 
 describe('exactly once', function () {
-  this.timeout(300_000);
+  this.timeout(TEST_MS);
 
   it(`holds for 8 clients while ${KILLS} leaders, apps and links die`, async () => {
     const random = new Prng(1, 1);

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { LogPage, NodeStatus } from '../../shared/inspect.ts';
 import { AppClient } from '../support/app-client.ts';
-import { type Daemon, Daemons, exitWithin } from '../support/daemons.ts';
+import { type Daemon, Daemons, ELECTION_MS, exitOf } from '../support/daemons.ts';
 import { EventReader } from '../support/event-reader.ts';
+import { PATIENCE_MS, TEST_MS } from '../support/patience.ts';
 
-const STOP_MS = 10_000;
-const ELECTION_MIN_MS = 150;
-const ELECTION_MAX_MS = 300;
+/** What a machine that does other things does to a node that is well. */
+const SLOW_MACHINE = ['COMMIT', 'LOOP_SLOW', 'DISK_SLOW', 'DISK_OK'];
 
 describe('the events of real daemons', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let readers: EventReader[];
   let clients: AppClient[];
@@ -79,7 +79,7 @@ describe('the events of real daemons', function () {
     );
     const status = (await daemons.status(daemon)) as NodeStatus;
     assert.equal(second.header('outrigger-generation'), status.generation);
-    assert.ok(Math.abs(status.now - detached.at) < STOP_MS);
+    assert.ok(Math.abs(status.now - detached.at) < PATIENCE_MS);
   });
 
   it('show how the next leader was elected when one is killed', async () => {
@@ -88,8 +88,10 @@ describe('the events of real daemons', function () {
     const before = (await daemons.status(leader))?.term ?? 0;
     const others = await followersOf(all, leader);
     const watched = await Promise.all(others.map((daemon) => watch(daemon)));
-    const contact = (await daemons.status(others[0] as Daemon))?.leaderContactMs ?? Number.NaN;
-    assert.ok(contact >= 0 && contact < ELECTION_MAX_MS, `the leader was heard ${contact} ms ago`);
+    await daemons.until('the leader is heard', async () => {
+      const contact = (await daemons.status(others[0] as Daemon))?.leaderContactMs ?? Number.NaN;
+      return contact >= 0 && contact < ELECTION_MS.max;
+    });
     await leader.child.kill();
 
     const won = await Promise.any(
@@ -103,7 +105,7 @@ describe('the events of real daemons', function () {
     const { role, reader } = won;
     assert.equal(role.cause, 'VOTE_WON');
     assert.equal(role.was, 'CANDIDATE');
-    assert.ok((role.ms ?? 0) >= ELECTION_MIN_MS, `the leader was silent for ${role.ms} ms`);
+    assert.ok((role.ms ?? 0) >= ELECTION_MS.min, `the leader was silent for ${role.ms} ms`);
     const earlier = reader.events.filter(({ seq }) => seq < role.seq);
     const timeout = earlier.findLast(({ kind, cause }) => kind === 'ROLE' && cause === 'ELECTION_TIMEOUT');
     assert.equal(timeout?.role, 'CANDIDATE');
@@ -123,7 +125,7 @@ describe('the events of real daemons', function () {
     const down = await reader.find(({ kind, peer }) => kind === 'PEER_DOWN' && peer === leader.id);
     assert.equal(down.cause, 'LOST');
     const lost = await reader.find(({ kind, peer }) => kind === 'CONTACT_LOST' && peer === leader.id);
-    assert.ok((lost.ms ?? 0) >= ELECTION_MAX_MS);
+    assert.ok((lost.ms ?? 0) >= ELECTION_MS.max);
   });
 
   it('tell a paused follower from both sides, and the status says why it is behind', async () => {
@@ -151,14 +153,16 @@ describe('the events of real daemons', function () {
       process.kill(paused.child.pid, 'SIGCONT');
     }
     const regained = await ofLeader.find(isAbout('CONTACT_REGAINED'));
-    assert.ok((regained.ms ?? 0) >= ELECTION_MAX_MS);
-    const slow = await ofPaused.find(({ kind, seq }) => kind === 'LOOP_SLOW' && seq > last);
-    assert.equal(slow.cause, 'PAUSED');
-    assert.ok((slow.ms ?? 0) >= ELECTION_MIN_MS, `it stood still for ${slow.ms} ms`);
+    assert.ok((regained.ms ?? 0) >= ELECTION_MS.max);
+    const slow = await ofPaused.find(
+      ({ kind, cause, seq, ms = 0 }) =>
+        kind === 'LOOP_SLOW' && cause === 'PAUSED' && seq > last && ms >= ELECTION_MS.min,
+    );
     // Whatever followed from the pause stands after it.
-    assert.equal(
-      ofPaused.events.find(({ seq, kind }) => seq > last && kind !== 'COMMIT'),
-      slow,
+    const earlier = ofPaused.events.filter(({ seq }) => seq > last && seq < slow.seq);
+    assert.deepEqual(
+      earlier.filter(({ kind }) => !SLOW_MACHINE.includes(kind)),
+      [],
     );
     await daemons.until('nothing is behind', async () => {
       const { progress } = (await daemons.status(leader)) as NodeStatus;
@@ -176,7 +180,7 @@ describe('the events of real daemons', function () {
     await followersOf(all, leader);
     const reader = await watch(leader);
     process.kill(leader.child.pid, 'SIGTERM');
-    assert.equal((await exitWithin(leader, STOP_MS)).code, 0);
+    assert.equal((await exitOf(leader)).code, 0);
     await reader.closed;
     assert.equal(reader.response.complete, true, 'the stream was cut');
     const stopping = reader.events.find(({ kind }) => kind === 'STOPPING');
@@ -213,7 +217,7 @@ describe('the events of real daemons', function () {
     assert.ok(time('appended') <= time('committed'), JSON.stringify(stages));
     assert.ok(time('committed') <= time('delivered'), JSON.stringify(stages));
     assert.ok(time('delivered') <= time('applied'), JSON.stringify(stages));
-    assert.ok(Math.abs(time('proposed') - Date.now()) < STOP_MS);
+    assert.ok(Math.abs(time('proposed') - Date.now()) < PATIENCE_MS);
     // As somebody watches, the commit is told soon.
     const commit = await reader.find(({ kind, index: to }) => kind === 'COMMIT' && (to ?? 0) >= index);
     assert.equal(commit.cause, cause);

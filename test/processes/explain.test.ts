@@ -17,14 +17,13 @@ import { diffLogs } from '../../shared/log-diff.ts';
 import { signalGroup } from '../../sidecar/cli/cluster/managed-process.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { EchoMachine } from '../support/echo-machine.ts';
+import { PATIENCE_MS, pause as rest, TEST_MS } from '../support/patience.ts';
 
 const CLUSTER = 'daemons';
-/** From the moment something is visible until its explanation must be right. */
-const EXPLAINED_MS = 15_000;
 const COMMAND = Buffer.alloc(512, 'x');
 
 describe('explain names the true cause when', function () {
-  this.timeout(90_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let all: Daemon[];
   let machines: Map<string, EchoMachine>;
@@ -120,7 +119,7 @@ describe('explain names the true cause when', function () {
     cause: ExplainCause,
     { first = [], certain = false }: { first?: readonly ExplainCause[]; certain?: boolean } = {},
   ): Promise<Explanation> {
-    const end = performance.now() + EXPLAINED_MS;
+    const end = performance.now() + PATIENCE_MS;
     for (;;) {
       const answer = await clusters.explain(CLUSTER, about, id);
       const said = JSON.stringify(answer, null, 1);
@@ -132,7 +131,7 @@ describe('explain names the true cause when', function () {
         assert.notEqual(answer.certainty, 'CERTAIN', `certain of something else than ${cause}: ${said}`);
       }
       assert.ok(performance.now() < end, `still not ${cause}: ${said}`);
-      await new Promise((done) => setImmediate(done));
+      await rest();
     }
   }
 

@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import { logUri } from '../../extension/aggregator/documents/uris.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
+import { TEST_MS } from '../support/patience.ts';
 import { PlainLsp } from '../support/plain-lsp.ts';
 
 interface Capabilities {
@@ -18,7 +19,7 @@ interface Capabilities {
 }
 
 describe('outrigger lsp --stdio', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let all: Daemon[];
   let lsp: PlainLsp;

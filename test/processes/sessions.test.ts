@@ -7,9 +7,13 @@ import { readTokenFile } from '../../shared/endpoint-files.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { EchoMachine } from '../support/echo-machine.ts';
+import { TEST_MS } from '../support/patience.ts';
+
+/** Long enough for a slow machine to use the session before it expires. */
+const TTL_MS = 3_000;
 
 describe('sessions on three daemons', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let all: Daemon[];
   let machines: EchoMachine[];
@@ -144,7 +148,7 @@ describe('sessions on three daemons', function () {
   it('expire when nobody is heard, and say so to who used them', async () => {
     const [a, b] = clients as [AppClient, AppClient];
     const id = nextId++;
-    a.send({ type: 'openSession', id, ttlMs: 1_000 });
+    a.send({ type: 'openSession', id, ttlMs: TTL_MS });
     const { session } = await a.next('sessionOpened');
     const keep = nextId++;
     b.send({ type: 'keepSession', id: keep, session });

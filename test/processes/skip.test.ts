@@ -9,6 +9,7 @@ import type { LogPage } from '../../shared/inspect.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { EchoMachine } from '../support/echo-machine.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 /** Applies everything but `poison`, at which it says that it failed; says hello again where it is when it is dismissed. */
 class PickyMachine {
@@ -57,7 +58,7 @@ class PickyMachine {
 }
 
 describe('a command that no app can apply', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let all: Daemon[];
 

@@ -9,10 +9,13 @@ import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import { type Exit, ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
+import { PATIENCE_MS, until } from './patience.ts';
 import { PeerNetwork } from './peer-proxy.ts';
 
-const DEADLINE_MS = 20_000;
 const STDERR_LINES = 2_000;
+/** Of nodes that are several: a slow machine must not change leaders by itself while a test looks. */
+export const ELECTION_MS = { min: 600, max: 1_200 } as const;
+const CALM = ['--election-min-ms', String(ELECTION_MS.min), '--election-max-ms', String(ELECTION_MS.max)];
 
 /** Where a daemon keeps and serves what. */
 export interface Plan {
@@ -36,7 +39,7 @@ export interface ClusterOptions {
   readonly dir?: string;
   /** More environment for each one. */
   readonly envOf?: (id: string) => NodeJS.ProcessEnv;
-  /** Further flags of `outrigger run`. */
+  /** Further flags of `outrigger run`. Of two of the same name the last one counts. */
   readonly flags?: readonly string[];
   /** Puts a network between them that can be cut: `Daemons.network`. */
   readonly partitions?: boolean;
@@ -91,7 +94,9 @@ export class Daemons {
       args: [
         ...[resolve('bin/outrigger.mjs'), 'run', '--id', plan.id, '--cluster', 'daemons', '--data', plan.dir],
         ...['--members', members, '--peer-listen', plan.peer, '--http-listen', plan.http],
-        ...['--app-socket', plan.socket, '--json', '--exit-with-parent', ...flags],
+        ...['--app-socket', plan.socket, '--json', '--exit-with-parent'],
+        ...(members.includes(',') ? CALM : []),
+        ...flags,
       ],
       env: { ...process.env, XDG_RUNTIME_DIR: this.runtimeDir, ...env },
       stdin: 'held',
@@ -151,16 +156,9 @@ export class Daemons {
     return (await answer.json()) as T;
   }
 
+  /** Waits; fails with the last words of all daemons. */
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + DEADLINE_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) {
-        assert.fail(
-          `not in time: ${what}\n${this.#started.map((d) => d.stderr.slice(-5).join('\n')).join('\n')}`,
-        );
-      }
-      await new Promise((done) => setImmediate(done));
-    }
+    await until(what, holds, () => this.#started.map((d) => d.stderr.slice(-5).join('\n')).join('\n'));
   }
 }
 
@@ -169,9 +167,11 @@ export function membersOf(plans: readonly Plan[]): string {
   return plans.map(({ id, peer }) => `${id}=${peer}`).join(',');
 }
 
-export function exitWithin(daemon: Daemon, ms: number): Promise<Exit> {
+/** Rejects when it goes on running. */
+export function exitOf(daemon: Daemon): Promise<Exit> {
   return new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`${daemon.id} did not end within ${ms} ms`)), ms);
+    const late = (): void => fail(new Error(`${daemon.id} did not end within ${PATIENCE_MS} ms`));
+    const timer = setTimeout(late, PATIENCE_MS);
     daemon.child.exited.then((exit) => {
       clearTimeout(timer);
       done(exit);

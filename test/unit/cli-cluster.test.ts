@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { INSPECT_PROTOCOL } from '../../shared/inspect.ts';
 import { LocalCluster } from '../../sidecar/cli/cluster/local-cluster.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
+import { PATIENCE_MS, TEST_MS } from '../support/patience.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../sidecar/main.mjs', import.meta.url));
 /** An app that says who it is and then waits to be ended. */
@@ -65,7 +66,7 @@ async function runs(pid: number): Promise<boolean> {
 }
 
 describe('local clusters', function () {
-  this.timeout(90_000);
+  this.timeout(TEST_MS);
   let folder: string;
   const started: Running[] = [];
   beforeEach(() => {
@@ -171,13 +172,13 @@ describe('local clusters', function () {
       onDeath: ({ id }) => deaths.push(id),
     });
     try {
-      const first = await cluster.waitForLeader(20_000);
+      const first = await cluster.waitForLeader(PATIENCE_MS);
       assert(first !== undefined);
       assert.equal(first.protocol, INSPECT_PROTOCOL);
       const node = cluster.node(first.node);
       await cluster.kill(node, 'sidecar');
       assert.equal(await cluster.status(node), undefined);
-      const next = await cluster.waitForLeader(20_000, first.term);
+      const next = await cluster.waitForLeader(PATIENCE_MS, first.term);
       assert(next !== undefined && next.node !== first.node && next.term > first.term);
       await cluster.startSidecar(node);
       assert.equal((await cluster.status(node))?.node, node.id);
