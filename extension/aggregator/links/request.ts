@@ -68,13 +68,17 @@ function askOnce(agent: Agent, base: string, question: Ask): Promise<Answered> {
     }
     const outgoing = open(agent, base, question);
     const connected = watchConnection(outgoing);
-    const timers = [setTimeout(() => fail(late(base, timeoutMs, connected())), timeoutMs)];
+    let settled = false;
+    // First what has arrived is read: when it was us who stood still, the answer may be there.
+    const after = (ms: number | undefined, act: () => void) =>
+      setTimeout(() => setImmediate(() => settled || act()), ms);
+    const timers = [after(timeoutMs, () => fail(late(base, timeoutMs, connected())))];
     if (question.onSilent !== undefined) {
-      const silent = () => connected() && question.onSilent?.();
-      timers.push(setTimeout(silent, question.silentMs));
+      timers.push(after(question.silentMs, () => connected() && question.onSilent?.()));
     }
     const abort = () => fail(new RequestFailure('ABORTED', 'it was given up'));
     const settle = () => {
+      settled = true;
       for (const timer of timers) clearTimeout(timer);
       signal.removeEventListener('abort', abort);
     };
