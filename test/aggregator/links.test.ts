@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { Clusters } from '../../extension/aggregator/clusters/clusters.ts';
 import type { LinkState } from '../../shared/cluster-view.ts';
 import { type Behaviour, ScriptedNode, TOKENS } from './scripted-node.ts';
-import { Bench, nodeOf, QUICK, stateOf, until } from './support.ts';
+import { Bench, HASTY, nodeOf, QUICK, stateOf, until } from './support.ts';
 
 describe('aggregator links', () => {
   let bench: Bench;
@@ -53,6 +53,7 @@ describe('aggregator links', () => {
   ];
   for (const [behaviour, state, why] of misbehaviours) {
     it(`${behaviour} makes it ${state}, and it recovers`, async () => {
+      if (state === 'SILENT') clusters = bench.clusters({ timing: HASTY });
       clusters.attend(true);
       await reach('CONNECTED');
       node.behaviour = behaviour;
@@ -65,6 +66,7 @@ describe('aggregator links', () => {
 
   it('a node that hangs from the first question on is SILENT, not unreachable', async () => {
     node.behaviour = 'HANG';
+    clusters = bench.clusters({ timing: HASTY });
     clusters.attend(true);
     await reach('SILENT');
   });

@@ -7,17 +7,18 @@ import { TIMING, type Timing } from '../../extension/aggregator/limits.ts';
 import type { LinkState, NodeView } from '../../shared/cluster-view.ts';
 import { writeEndpointFile } from '../../shared/endpoint-files.ts';
 import { replacePrivateFile } from '../../shared/private-file.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { type ScriptedNode, TOKENS } from './scripted-node.ts';
 
-/** As in use, with shorter waits for what never comes. */
+/** Looks often, and is patient with an answer: a slow machine must not be taken for a silent node. */
 export const QUICK: Timing = {
   ...TIMING,
   pollMs: 40,
   pollMinMs: 5,
-  silentMs: 150,
-  requestMs: 600,
-  pageMs: 600,
-  actMs: 600,
+  silentMs: PATIENCE_MS,
+  requestMs: PATIENCE_MS,
+  pageMs: PATIENCE_MS,
+  actMs: PATIENCE_MS,
   retryMinMs: 10,
   retryMaxMs: 60,
   scanMs: 60,
@@ -26,16 +27,10 @@ export const QUICK: Timing = {
   pointMs: 20,
 };
 
-const WAIT_MS = 8_000;
+/** The same, where nodes are silent: it does not wait long for them. */
+export const HASTY: Timing = { ...QUICK, silentMs: 150, requestMs: 600 };
 
-/** Resolves when `holds` is true; looks again at each change of `source` and now and then. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const end = performance.now() + WAIT_MS;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error(`it did not come to this: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 3));
-  }
-}
+export { until } from '../support/patience.ts';
 
 /** A folder of endpoint files, and everything that must be closed after a test. */
 export class Bench {
