@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import type { PanelSnapshot } from '../../shared/panel-protocol.ts';
+import { PATIENCE_MS, until as wait } from '../support/patience.ts';
 
 /** The built page: named by the environment, or in the same build as this test. */
 export const WEBVIEW =
@@ -107,6 +108,7 @@ export async function openPage(
   options: BrowserContextOptions = {},
 ): Promise<Watch> {
   const context = await browser.newContext({ viewport: { width: 1100, height: 900 }, ...options });
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const wrong: string[] = [];
   let navigations = 0;
@@ -141,11 +143,7 @@ export async function openPage(
 
 /** Waits until this holds in the page. (Playwright's own way evaluates text, which the page's policy refuses.) */
 export async function until(page: Page, expression: string): Promise<void> {
-  const deadline = Date.now() + 8_000;
-  while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
-    if (Date.now() > deadline) assert.fail(`it never came true: ${expression}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await wait(`it comes true: ${expression}`, () => page.evaluate<boolean>(`Boolean(${expression})`));
 }
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
