@@ -156,7 +156,7 @@ describe('the outrigger command', () => {
     const { code, stderr } = await outrigger(['dev', '--nodes', '1', '--', join(folder, 'no-such-program')]);
     assert.equal(code, 1);
     assert.match(stderr, /no-such-program cannot be started: there is no such program\.\n$/);
-  }).timeout(60_000);
+  });
 
   it('passes on what a sidecar refuses, and whether it may still happen', async () => {
     const tokenFile = join(folder, 'tokens.json');

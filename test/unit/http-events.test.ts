@@ -177,12 +177,11 @@ describe('http: the event stream', () => {
     const reader = await open();
     await reader.until(() => reader.retryMs !== undefined);
     record(1, 'bye', 'STOPPING');
-    const began = performance.now();
     await fixture.server.close();
     await reader.closed;
     assert.equal(reader.events.at(-1)?.kind, 'STOPPING');
+    // Over its time a stop cuts what is still open.
     assert.equal(reader.response.complete, true, 'it was cut, not ended');
-    assert.ok(performance.now() - began < LIMITS.shutdownMs / 2);
     assert.equal(log.watched, false);
   });
 

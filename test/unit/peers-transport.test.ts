@@ -29,8 +29,7 @@ function chunkOf(from: string, to: string, offset: number): SnapshotChunk {
   return { ...header, lastIndex: 1, lastTerm: 1, offset, data: Buffer.alloc(MEGABYTE, offset), done: false };
 }
 
-describe('peers: transport', function () {
-  this.timeout(10_000);
+describe('peers: transport', () => {
   const open: { close(): Promise<void> }[] = [];
 
   function node(id: string, options: Partial<TransportOptions> = {}): TestNode {
@@ -265,13 +264,12 @@ describe('peers: transport', function () {
     const code = 'UNKNOWN_NODE';
     const peer = await listener({ ok: false, code, message: 'not yet', http: '' });
     const members = [{ id: 'p', host: HOST, port: peer.port }];
-    const a = await node('a', { members, random: () => 1 }).start();
+    // Its timer stands so far in the future that this test would not live to see it.
+    const a = await node('a', { members, random: () => 1_000 }).start();
     await a.untilLink('p', 'REFUSED');
     const raw = new RawPeer(a.port);
-    const asked = performance.now();
     await raw.greet(helloOf('p', 'a'));
     await peer.untilHellos(2);
-    assert.ok(performance.now() - asked < LIMITS.peerRefusedMs / 2, 'it waited for its timer');
     raw.socket.destroy();
   });
 
@@ -349,9 +347,7 @@ describe('peers: transport', function () {
   });
 });
 
-describe('peers: dialer', function () {
-  this.timeout(10_000);
-
+describe('peers: dialer', () => {
   it('gives up a link on which waiting bytes stand still', async () => {
     const peer = await new RawListener(ACCEPT, (socket) => socket.pause()).listen();
     let dialer: Dialer | undefined;
