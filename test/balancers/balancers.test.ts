@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type AtLeastReport, readAtLeast } from './at-least.ts';
-import { ask } from './client.ts';
+import { type Answer, ask } from './client.ts';
 import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
-import { haproxyProgram } from './haproxy.ts';
+import { haproxyProgram, type Way } from './haproxy.ts';
 import { killLeaders, PROPOSAL_WAYS } from './kills.ts';
 
 const KILLS = 3;
@@ -27,16 +27,14 @@ describe('behind HAProxy', function () {
   it('is shown the leader, and every node that is ready, by each way', async () => {
     // `start` has waited for just that; here it is seen that a request passes by each of them.
     for (const way of PROPOSAL_WAYS) {
-      const body = JSON.stringify({ op: 'put', key: way, value: 'here' });
-      const headers = { Authorization: `Bearer ${cluster.token}` };
       const url = cluster.haproxy.url(way);
-      const answer = await ask(`${url}/v1/propose`, { method: 'POST', headers, body });
+      const answer = await put(way);
       assert.equal(answer.status, 200, `${way}: ${answer.body}`);
       assert.deepEqual(JSON.parse(answer.body), { existed: false });
       assert.equal((await ask(`${cluster.haproxy.url('app')}/${way}`)).body, 'here');
       // The door of the sidecar is as it was: its other routes are not reached this way.
       assert.equal((await ask(`${url}/v1/status`)).status, 403);
-      assert.equal((await ask(`${url}/v1/propose`, { method: 'POST', body })).status, 401);
+      assert.equal((await ask(`${url}/v1/propose`, { method: 'POST' })).status, 401);
     }
   });
 
@@ -69,6 +67,30 @@ describe('behind HAProxy', function () {
       await cluster.settled();
     }
   });
+
+  it('is asked for less by a node whose app is slow, and for nothing by one without an app', async () => {
+    const leader = await cluster.leader();
+    const id = cluster.ids.find((one) => one !== leader) as string;
+    const server = async () => (await cluster.haproxy.servers('app')).find(({ name }) => name === id);
+    assert.equal((await server())?.weight, 100);
+    cluster.signalApp(id, 'SIGSTOP');
+    await put('any');
+    await cluster.until('a tenth of the weight', async () => {
+      const found = await server();
+      return found?.status === 'UP' && found.weight === 10;
+    });
+    await cluster.killApp(id);
+    await cluster.until('no requests', async () => (await server())?.status.startsWith('DOWN') === true);
+    await cluster.startApp(id);
+    await cluster.settled();
+    assert.equal((await server())?.weight, 100);
+  });
+
+  async function put(way: Way): Promise<Answer> {
+    const body = JSON.stringify({ op: 'put', key: way, value: 'here' });
+    const headers = { Authorization: `Bearer ${cluster.token}` };
+    return await ask(`${cluster.haproxy.url(way)}/v1/propose`, { method: 'POST', headers, body });
+  }
 
   it('never reads the past with AT_LEAST, whichever node a read meets', async () => {
     const report = await readAtLeast(cluster, { reads: READS, faults: 6, consistency: 'AT_LEAST' });

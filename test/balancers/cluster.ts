@@ -24,7 +24,7 @@ export const ELECTION_TIMEOUT_MS = 300;
 export class BalancedCluster {
   readonly #daemons: Daemons;
   readonly #plans: readonly Plan[];
-  readonly #agents: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
+  readonly #at: Addresses;
   /** What all are started with. */
   readonly #flags: readonly string[];
   readonly #running = new Map<string, Daemon>();
@@ -36,14 +36,14 @@ export class BalancedCluster {
   private constructor(
     daemons: Daemons,
     plans: readonly Plan[],
-    agents: ReadonlyMap<string, { readonly host: string; readonly port: number }>,
+    at: Addresses,
     flags: readonly string[],
     haproxy: Haproxy,
     token: string,
   ) {
     this.#daemons = daemons;
     this.#plans = plans;
-    this.#agents = agents;
+    this.#at = at;
     this.#flags = flags;
     this.haproxy = haproxy;
     this.token = token;
@@ -61,11 +61,12 @@ export class BalancedCluster {
   }
 
   static async #start(program: string, daemons: Daemons): Promise<BalancedCluster> {
-    const ports = await pickPorts(2 + SIZE * 2 + WAYS.length);
-    const [http, agent, ...more] = ports as [number, number, ...number[]];
+    const ports = await pickPorts(3 + SIZE * 2 + WAYS.length);
+    const [http, agent, agentReady, ...more] = ports as [number, number, number, ...number[]];
     const at: Addresses = {
       http,
       agent,
+      agentReady,
       apps: more.slice(SIZE, 2 * SIZE),
       fronts: more.slice(2 * SIZE),
     };
@@ -84,12 +85,11 @@ export class BalancedCluster {
     await writeFile(tokenFile, JSON.stringify(tokens), { mode: 0o600 });
     const haproxy = await Haproxy.start(program, daemons.root, at);
     const config = await newsConfiguration(daemons.root, haproxy.socket);
-    const agents = new Map(plans.map(({ id }, n) => [id, { host: `127.0.0.${n + 1}`, port: agent }]));
     const flags = ['--token-file', tokenFile, '--config', config];
-    const cluster = new BalancedCluster(daemons, plans, agents, flags, haproxy, tokens.write);
+    const cluster = new BalancedCluster(daemons, plans, at, flags, haproxy, tokens.write);
     try {
       await Promise.all(plans.map(({ id }) => cluster.startSidecar(id)));
-      await Promise.all(plans.map((plan, n) => cluster.#startApp(plan, at.apps[n] ?? 0)));
+      await Promise.all(plans.map(({ id }) => cluster.startApp(id)));
       await cluster.settled();
     } catch (error) {
       await cluster.end();
@@ -100,15 +100,19 @@ export class BalancedCluster {
 
   async startSidecar(id: string): Promise<void> {
     const plan = this.#plan(id);
-    const { host, port } = this.#agents.get(id) as { host: string; port: number };
-    const flags = ['--agent-listen', `${host}:${port}`, ...this.#flags];
-    const daemon = await this.#daemons.launch(plan, membersOf(this.#plans), {}, flags);
+    const host = hostOf(plan);
+    const agents = [
+      ...['--agent-listen', `${host}:${this.#at.agent}`, '--agent-ready-listen'],
+      `${host}:${this.#at.agentReady}`,
+    ];
+    const daemon = await this.#daemons.launch(plan, membersOf(this.#plans), {}, [...agents, ...this.#flags]);
     assert.ok(daemon.child.running, `${id} did not start:\n${daemon.stderr.join('\n')}`);
     this.#running.set(id, daemon);
   }
 
-  async #startApp({ id, socket }: Plan, port: number): Promise<void> {
-    const env = { ...process.env, OUTRIGGER_SOCKET: socket, KV_PORT: String(port) };
+  async startApp(id: string): Promise<void> {
+    const port = this.#at.apps[this.ids.indexOf(id)];
+    const env = { ...process.env, OUTRIGGER_SOCKET: this.#plan(id).socket, KV_PORT: String(port) };
     const child = await ManagedProcess.start({
       command: 'python3',
       args: [resolve('examples/python-kv/kv.py')],
@@ -145,9 +149,17 @@ export class BalancedCluster {
   }
 
   signalApp(id: string, signal: NodeJS.Signals): void {
+    process.kill(this.#app(id).pid, signal);
+  }
+
+  async killApp(id: string): Promise<void> {
+    await this.#app(id).kill();
+  }
+
+  #app(id: string): ManagedProcess {
     const app = this.#apps.get(id);
     assert.ok(app, `the app of ${id} was never started`);
-    process.kill(app.pid, signal);
+    return app;
   }
 
   /** Answer of this node's HTTP surface without a token, or undefined when there is none. */
@@ -163,8 +175,7 @@ export class BalancedCluster {
 
   /** Asks the agent-check port of a node. Resolves when connected; the line comes when the node gives it. */
   async askAgent(id: string): Promise<{ readonly line: Promise<string> }> {
-    const { host, port } = this.#agents.get(id) as { host: string; port: number };
-    const socket = connect(port, host);
+    const socket = connect(this.#at.agent, hostOf(this.#plan(id)));
     let got = '';
     socket.setEncoding('utf8').on('data', (text) => {
       got += text;
@@ -229,6 +240,10 @@ export class BalancedCluster {
     await this.#daemons.end();
     await this.haproxy.stop();
   }
+}
+
+function hostOf({ http }: Plan): string {
+  return http.split(':')[0] ?? '';
 }
 
 /** The configuration file by which each node tells HAProxy's runtime socket that it leads. */

@@ -21,12 +21,20 @@ export const WAYS = ['any', 'leader', 'leader_by_agent', 'leader_by_news', 'app'
 export type Way = (typeof WAYS)[number];
 
 /** What stands in the example in place of it. */
-const EXAMPLE = { http: 8001, agent: 8101, front: 8080, app: 9001, socket: '/run/haproxy/admin.sock' };
+const EXAMPLE = {
+  http: 8001,
+  agent: 8101,
+  agentReady: 8102,
+  front: 8080,
+  app: 9001,
+  socket: '/run/haproxy/admin.sock',
+};
 
 export interface Addresses {
   /** The HTTP port of all nodes, which are 127.0.0.1, .2 and .3. */
   readonly http: number;
   readonly agent: number;
+  readonly agentReady: number;
   /** The ports of the apps, one each. */
   readonly apps: readonly number[];
   /** Where HAProxy listens, one for each way. */
@@ -49,6 +57,8 @@ export interface ServerState {
   readonly name: string;
   /** As on the stats page: `UP`, `DOWN`, `DRAIN`, `UP 1/2`, … */
   readonly status: string;
+  /** What the agent makes of the weight in the configuration. */
+  readonly weight: number;
   /** Requests it was sent so far. */
   readonly requests: number;
 }
@@ -129,6 +139,7 @@ export class Haproxy {
     return rows.map((row) => ({
       name: at(row, 'svname'),
       status: at(row, 'status'),
+      weight: Number(at(row, 'weight')),
       requests: Number(at(row, 'stot')),
     }));
   }
@@ -145,6 +156,8 @@ function configuration(at: Addresses, socket: string): string {
     [`port ${EXAMPLE.http}`, at.http],
     [`:${EXAMPLE.agent}`, at.agent],
     [`agent-port ${EXAMPLE.agent}`, at.agent],
+    [`:${EXAMPLE.agentReady}`, at.agentReady],
+    [`agent-port ${EXAMPLE.agentReady}`, at.agentReady],
     ...WAYS.map((_, n): [string, number] => [`:${EXAMPLE.front + n}`, at.fronts[n] ?? 0]),
     ...at.apps.map((port, n): [string, number] => [`:${EXAMPLE.app + n}`, port]),
   ]);
