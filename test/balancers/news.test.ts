@@ -6,9 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { LeaderNews } from '../../shared/leader-news.ts';
-import { type Daemon, Daemons, exitWithin } from '../support/daemons.ts';
-
-const STOP_MS = 10_000;
+import { type Daemon, Daemons, exitOf } from '../support/daemons.ts';
 
 describe('news of leadership from sidecars', function () {
   this.timeout(60_000);
@@ -96,7 +94,7 @@ describe('news of leadership from sidecars', function () {
     await leader.child.kill();
     await daemons.until('another leader', async () => (await daemons.leaderOf(others)) !== undefined);
     for (const { child } of others) process.kill(child.pid, 'SIGTERM');
-    const exits = await Promise.all(others.map((daemon) => exitWithin(daemon, STOP_MS)));
+    const exits = await Promise.all(others.map((daemon) => exitOf(daemon)));
     assert.deepEqual(
       exits.map(({ code }) => code),
       [0, 0],
