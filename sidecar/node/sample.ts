@@ -27,6 +27,9 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
       droppedMessages: link.droppedMessages,
       queueBytes: link.queuedBytes,
     })),
+    sessions: node.sessions.machine.table.size,
+    sessionCommandsHeld: node.sessions.held,
+    sessionReplyBytes: node.sessions.machine.replyBytes,
   };
 }
 

@@ -49,6 +49,10 @@ export interface Sample {
   /** How often the app fell into each condition that is trouble. */
   readonly appIncidents: ReadonlyMap<AppCondition, number>;
   readonly peers: readonly PeerSample[];
+  /** Open sessions, commands that wait at this leader for the one before them, and bytes of results kept for retries. */
+  readonly sessions: number;
+  readonly sessionCommandsHeld: number;
+  readonly sessionReplyBytes: number;
 }
 
 export interface MetricsOptions {
@@ -230,6 +234,17 @@ export class Metrics {
       'Commands this node sent on to the leader, by how that was answered. Clients that dial the leader make it 0.',
       ['outcome'],
       () => seen(this.#forwards).map(([outcome, count]) => [{ outcome }, count]),
+    );
+    this.#gauge('outrigger_sessions', 'Open sessions, as of what the app has applied.', (now) => now.sessions);
+    this.#gauge(
+      'outrigger_session_commands_held',
+      'Commands of sessions that came before their predecessor and wait for it at this leader. Lasting: a client leaves gaps.',
+      (now) => now.sessionCommandsHeld,
+    );
+    this.#gauge(
+      'outrigger_session_reply_bytes',
+      'Bytes of results kept for retries. At the limit the oldest are dropped, and retries are told that theirs is gone.',
+      (now) => now.sessionReplyBytes,
     );
   }
 

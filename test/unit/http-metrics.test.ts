@@ -20,6 +20,9 @@ const SAMPLE: Sample = {
     { id: 'n2', matchLagEntries: 3, droppedMessages: 7, queueBytes: 1024 },
     { id: 'n3', matchLagEntries: undefined, droppedMessages: 0, queueBytes: 0 },
   ],
+  sessions: 5,
+  sessionCommandsHeld: 2,
+  sessionReplyBytes: 4096,
 };
 
 describe('metrics', () => {
@@ -67,6 +70,9 @@ describe('metrics', () => {
       'app_lag_entries',
       'event_loop_lag_seconds',
       'forwards_total',
+      'sessions',
+      'session_commands_held',
+      'session_reply_bytes',
     ]) {
       const help = text.find((line) => line.startsWith(`# HELP outrigger_${name} `)) ?? '';
       assert.match(help, /\w{3,} .*\.$/, name);
