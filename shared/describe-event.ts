@@ -34,6 +34,8 @@ const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
   CONFLICT: 'another entry is there',
   GAP: 'an entry before it is missing',
   APP_UNHEALTHY: 'its app is not healthy',
+  MINORITY: 'a majority of the apps has another state',
+  UNDECIDED: 'no majority says which state is right',
 };
 
 export function causeInWords(cause: EventCause): string {
@@ -122,6 +124,8 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   PEER_UP: (event) => `its link to ${name(event.peer)} is up`,
   PEER_DOWN: (event) => `its link to ${name(event.peer)} is down${because(event.reason)}`,
   APP: describeApp,
+  APP_DIVERGED: (event) =>
+    `finds apps that differ in their state since the entries after ${event.index ?? 0} up to ${event.through ?? 0}${because(event.reason)}`,
   DISK_SLOW: describeDisk,
   DISK_OK: () => 'its disk writes in time again',
   DISK_FULL: (event) => `its disk is full${because(event.reason)}`,

@@ -41,6 +41,12 @@ export const EVENT_KINDS = [
    * `reason`; `index`: what it has applied; `entry`: the one it is about, where it is about one. cause = APP_ and the state.
    */
   'APP',
+  /**
+   * Apps have different states after the same entries (they told hashes of them): on the leader, and on whose app it is.
+   * `index`: the last at which they were equal (0 unknown), `through`: the first at which they are not; `reason`. cause
+   * MINORITY: that of `peer` is the wrong one; UNDECIDED: no majority says which.
+   */
+  'APP_DIVERGED',
   /** A write of the log took `ms` (or waits for that long already: cause WAITING). cause SLOW_WRITE, WAITING. At most one a second. */
   'DISK_SLOW',
   /** The disk writes in time again: the last write took `ms`, and none was slow for a second. cause WROTE. */
@@ -96,6 +102,8 @@ export const EVENT_CAUSES = [
   'BUSY',
   'TRANSFER_ASKED',
   'APP_UNHEALTHY',
+  'MINORITY',
+  'UNDECIDED',
   'TRANSFER_FAILED',
   'REPAIRED',
   'OPERATOR',

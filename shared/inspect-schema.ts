@@ -69,6 +69,14 @@ const incident = z.object({ condition: word, count, at: ms, reason: text, entry:
 
 const names = z.array(name).max(ANSWER_LIMITS.members);
 
+const divergence = z.object({
+  verdict: z.enum(['MINORITY', 'UNDECIDED']),
+  nodes: names,
+  after: count,
+  through: count,
+  reason: text,
+});
+
 /** Read before anything else of a status: the rest of another protocol need not be of a form we know. */
 export const protocolSchema = z.looseObject({ protocol: z.int().positive().default(1) });
 
@@ -104,6 +112,7 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
     fit: z.boolean().exactOptional(),
     incidents: z.array(incident).max(ANSWER_LIMITS.incidents).exactOptional(),
   }),
+  divergence: z.array(divergence).max(ANSWER_LIMITS.members).exactOptional(),
   sessions: z.object({ open: count }),
   store: z.object({
     state: word,

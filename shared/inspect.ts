@@ -87,6 +87,18 @@ export interface AppStatus {
   readonly incidents?: readonly AppIncident[];
 }
 
+/** Apps that have different states after the same entries, as the leader found. */
+export interface DivergenceStatus {
+  /** MINORITY: the app of the one of `nodes` is wrong. UNDECIDED: those of `nodes` differ, and no majority says which is right. */
+  readonly verdict: 'MINORITY' | 'UNDECIDED';
+  readonly nodes: readonly string[];
+  /** It happened in the entries after `after` (0: not known after which) up to `through`. */
+  readonly after: number;
+  readonly through: number;
+  /** One sentence. */
+  readonly reason: string;
+}
+
 export interface StoreStatus {
   /** OK, NO_SPACE or FAULT. */
   readonly state: string;
@@ -126,6 +138,8 @@ export interface NodeStatus {
   /** Empty unless this node leads. */
   readonly progress: readonly ProgressStatus[];
   readonly app: AppStatus;
+  /** On the leader: apps that differ now, empty where none do (or none tell hashes of their state). Absent from older sidecars. */
+  readonly divergence?: readonly DivergenceStatus[];
   readonly sessions: { readonly open: number };
   readonly store: StoreStatus;
   readonly uptimeMs: number;

@@ -39,6 +39,15 @@ export const LIMITS = {
   appBehindMs: 5_000,
   /** A leader whose app has not been healthy for so long hands leadership over, if another node has a healthy one (setting `appGraceMs`). */
   appGraceMs: 5_000,
+  /** The hash of its state that an app tells, in bytes. Over it: BAD_REQUEST. */
+  stateHashBytes: 64,
+  /** Hashes of one app's state that are kept, the newest, to compare them with those of other nodes; and those that go into one message. */
+  stateHashes: 1_024,
+  stateHashesSent: 256,
+  /** Hashes, and what was found with them, are told again after so long, since messages may be lost. */
+  stateHashesAgainMs: 5_000,
+  /** Apps differ and no majority says which is right: others may still say something, so it is told of only after so long. */
+  undecidedMs: 2_000,
   /** One result of an app. Over it: the proposer gets an error in its place. */
   resultBytes: 1024 * 1024,
   /** The name an app gives itself, in characters. Over it: BAD_REQUEST. */

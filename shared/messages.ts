@@ -197,4 +197,29 @@ export interface TellReply extends ForwardHeader {
   readonly result?: Uint8Array;
 }
 
-export type PeerMessage = RaftMessage | RoutingMessage | ForwardTransfer | AskReply | TellReply;
+/** To the leader: what the app of the sender said of its state. `id` names this life of the app. */
+export interface AppHashes extends ForwardHeader {
+  readonly type: 'AppHashes';
+  /** Ascending. Some may have been told before. */
+  readonly hashes: readonly { readonly index: number; readonly hash: Uint8Array }[];
+}
+
+/** From the leader: the app of the receiver, in the life `id`, has another state than others have after the same entries. */
+export interface AppVerdict extends ForwardHeader {
+  readonly type: 'AppVerdict';
+  /** Whose app is wrong; with `undecided` all that differ. */
+  readonly nodes: readonly string[];
+  /** It happened in the entries after `after` (0: not known after which) up to `through`. */
+  readonly after: number;
+  readonly through: number;
+  readonly undecided: boolean;
+}
+
+export type PeerMessage =
+  | RaftMessage
+  | RoutingMessage
+  | ForwardTransfer
+  | AskReply
+  | TellReply
+  | AppHashes
+  | AppVerdict;

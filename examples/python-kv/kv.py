@@ -7,6 +7,7 @@ The sidecar speaks JSON lines (docs/protocol.md): one frame per line, {"name": {
 Environment: OUTRIGGER_SOCKET (the app socket of the sidecar), KV_PORT (or the first argument; default: any free port).
 """
 import base64
+import hashlib
 import itertools
 import json
 import os
@@ -19,6 +20,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+
+CHECK_EVERY = 100  # at indexes that are multiples of this, every copy says what its state is like
 
 
 class Refused(Exception):
@@ -34,12 +38,16 @@ class Replica:
 
     def __init__(self, path):
         self.path = path
-        self.lock = threading.Lock()  # guards the next line
-        self.state, self.applied, self.hash = {}, 0, None
+        self.lock = threading.Lock()  # guards all that start_over() sets
+        self.start_over()
         self.sending = threading.Lock()  # guards the next two lines, and keeps frames whole on the socket
         self.connection = None
         self.waiting = {}  # number of an open request -> where its answer goes
         self.numbers = itertools.count(1)
+
+    def start_over(self):
+        self.state, self.applied, self.hash = {}, 0, None
+        self.sum, self.checked, self.check = 0, 0, None
 
     def execute(self, command):
         """Changes the state. The same command in the same state MUST do the same on every node: so no clock, no
@@ -52,11 +60,21 @@ class Replica:
         if operation not in ("put", "delete") or not isinstance(key, str) or not isinstance(value, str):
             return {"error": "not a command of this app"}
         existed = key in self.state
+        self.sum -= mark(key, self.state.get(key))
         if operation == "put":
             self.state[key] = value
         else:
             self.state.pop(key, None)
+        self.sum += mark(key, self.state.get(key))
         return {"existed": existed}
+
+    def look(self, index):
+        """Everything up to `index` is applied, and nothing later. The sidecars compare what the copies say of their state at
+        the same indexes: a copy that did something else than the others is found out, and told APP_DIVERGED."""
+        if index - index % CHECK_EVERY > self.checked:
+            self.checked = index - index % CHECK_EVERY
+            digest = (self.sum % 2**128).to_bytes(16, "big")
+            self.check = {"index": self.checked, "hash": base64.b64encode(digest).decode()}
 
     def apply(self, batch):
         """A stretch of the committed log. One acknowledgement for all of it keeps this fast; `through` also covers
@@ -64,11 +82,14 @@ class Replica:
         results = []
         with self.lock:
             for entry in batch.get("entries", ()):
+                self.look(int(entry["index"]) - 1)
                 answer = self.execute(base64.b64decode(entry.get("command", "")))
                 results.append({"index": entry["index"], "result": encode(answer)})
             self.applied, self.hash = int(batch["through"]), batch["hash"]
+            self.look(self.applied)
+            check, self.check = {} if self.check is None else {"stateHash": self.check}, None
         with self.sending:
-            self.connection.sendall(line("applied", through=self.applied, results=results))
+            self.connection.sendall(line("applied", through=self.applied, results=results, **check))
 
     def follow(self):
         """Stays connected for ever. The state outlives the connection: after a sidecar restart we ask only for what
@@ -113,7 +134,7 @@ class Replica:
         print("sidecar: %s: %s" % (body["code"], body.get("message", "")), file=sys.stderr, flush=True)
         if body["code"] in ("APP_AHEAD", "APP_DIVERGED"):
             with self.lock:  # our state is not this log's; it is only in memory, so starting over costs nothing
-                self.state, self.applied, self.hash = {}, 0, None
+                self.start_over()
 
     def answer(self, number, body):
         waiter = self.waiting.pop(int(number), None)
@@ -145,6 +166,13 @@ class Replica:
         """Returns when it is on a majority of disks and applied here: the index, and what execute() answered."""
         done = self.ask("propose", command=encode(command), wait="APPLIED")
         return {"index": int(done["index"]), **json.loads(base64.b64decode(done["result"]))}
+
+
+def mark(key, value):
+    """What one entry of the state adds to the sum over all of them, which costs the same however large the state is."""
+    if value is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(json.dumps([key, value]).encode(), digest_size=16).digest(), "big")
 
 
 def encode(value):

@@ -49,6 +49,7 @@ const ICONS: Readonly<Partial<Record<NodeEvent['kind'], string>>> = {
   PEER_UP: 'plug',
   PEER_DOWN: 'debug-disconnect',
   APP: 'package',
+  APP_DIVERGED: 'error',
   DISK_SLOW: 'warning',
   DISK_FULL: 'error',
   LOOP_SLOW: 'watch',

@@ -8,6 +8,7 @@ import type { Membership, Role } from '../../shared/entry.ts';
 import type {
   AppIncident,
   AppStatus,
+  DivergenceStatus,
   Lag,
   MemberStatus,
   NodeStatus,
@@ -69,6 +70,14 @@ const isApp = shape<AppStatus>({
   incidents: optional(listOf(isIncident, INCIDENTS)),
 });
 
+const isDivergence = shape<DivergenceStatus>({
+  verdict: oneOf(['MINORITY', 'UNDECIDED']),
+  nodes: isNames,
+  after: isIndex,
+  through: isIndex,
+  reason: isText,
+});
+
 const isStore = shape<StoreStatus>({
   state: isText,
   reason: isText,
@@ -102,6 +111,7 @@ export const isNodeStatus = shape<NodeStatus>({
   members: listOf(isMember, MEMBERS),
   progress: listOf(isProgress, MEMBERS),
   app: isApp,
+  divergence: optional(listOf(isDivergence, MEMBERS)),
   sessions: shape<NodeStatus['sessions']>({ open: isIndex }),
   store: isStore,
   uptimeMs: isNumber,

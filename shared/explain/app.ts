@@ -5,9 +5,10 @@
  * it. MUST be pure.
  */
 import { type AppCondition, CONDITION_WORDS, conditionOf } from '../app-conditions.ts';
-import type { AppIncident, NodeStatus } from '../inspect.ts';
+import type { AppIncident, DivergenceStatus, NodeStatus } from '../inspect.ts';
+import { safeLine } from '../safe-text.ts';
 import { trailsAfterMs } from '../view/lags.ts';
-import { duration, entries } from '../wording.ts';
+import { duration, entries, list } from '../wording.ts';
 import type { Subject } from './contact.ts';
 import { allSeen, type Finding, said } from './finding.ts';
 import { lastOfKinds } from './history.ts';
@@ -65,6 +66,8 @@ export function appTrouble(it: Subject): Finding | undefined {
   const { status } = it;
   if (status === undefined) return undefined;
   const condition = conditionOf(status.app);
+  const found = leadersFinding(it);
+  if (found !== undefined) return differs(it, status, found);
   const rivals = contended(status);
   if (rivals !== undefined) return twoApps(it, status, rivals);
   const trails = status.applyLag.entries > 0 && status.applyLag.ms > trailsAfterMs(status);
@@ -104,6 +107,31 @@ function earlier(id: string, { app }: NodeStatus, now: AppCondition): EvidenceIt
       ...said(id, `before that it was ${condition} (${count} times)${because(reason)}`),
       at,
     }));
+}
+
+/** What the leader found by comparing the states of all apps. */
+function leadersFinding({ id, leader }: Subject): DivergenceStatus | undefined {
+  return leader?.status?.divergence?.find(({ nodes }) => nodes.includes(id));
+}
+
+function differs(it: Subject, { app }: NodeStatus, found: DivergenceStatus): Finding {
+  const { id, leader, events } = it;
+  const { verdict, after, through, reason } = found;
+  const decided = verdict === 'MINORITY';
+  const [first, last] = [after + 1, through];
+  return {
+    cause: 'APP_DIVERGED',
+    certainty: decided ? 'CERTAIN' : 'LIKELY',
+    answer: decided
+      ? `The app of ${id} has another state than a majority of the apps after the same entries. Something in entries ${first} to ${last} made it differ: the app does not do the same everywhere, or something else changed its state.`
+      : `The apps of ${safeLine(list(found.nodes), 200)} have different states after the same entries, and no majority says which is right. Something in entries ${first} to ${last} made them differ.`,
+    evidence: [
+      said(leader?.node ?? id, `the leader ${leader?.node ?? ''} found: ${safeLine(reason, 400)}`),
+      said(id, `the app of ${id} is ${app.condition ?? app.state}${because(app.reason)}`),
+      ...allSeen([lastOfKinds(events, ['APP_DIVERGED']), lastOfKinds(events, ['APP'])]),
+    ],
+    next: `Look at entries ${first} to ${last}, and at what the app does with them: no clock, no random numbers, no order of a hash table, no files. ${decided ? `Then ${WIPE}.` : 'Then start the one that is wrong without state.'}`,
+  };
 }
 
 /** Two apps that push each other out. */

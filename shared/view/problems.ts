@@ -214,7 +214,14 @@ export function clusterProblems(
     const names = list([leadership.leader, ...leadership.rivals]);
     problems.push(problem('TWO_LEADERS', 'ERROR', `${names} all say that they lead term ${leadership.term}`));
   }
-  return [...problems, ...membershipProblems(answering, situation)];
+  return [...problems, ...membershipProblems(answering, situation), ...divergenceProblems(situation)];
+}
+
+/** Told of by the leader, who compares. */
+function divergenceProblems({ leader }: Situation): Problem[] {
+  return (leader?.status.divergence ?? []).map(({ reason }) =>
+    problem('APPS_DIFFER', 'ERROR', safeLine(reason, 400)),
+  );
 }
 
 function noLeader(answering: readonly Answering[]): Problem {

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import type { AppFrame, HelloFrame, SidecarFrame, StateMachineHello } from '../../shared/app-frames.ts';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { BadFrame } from '../../shared/wire/app-codec.ts';
-import type { AppContext } from './context.ts';
+import type { AppContext, Dismissal } from './context.ts';
 import { Delivery, type DeliveryEnd, type Refused } from './delivery.ts';
 import { positionOf, refuseHello, welcome, windowOf } from './greeting.ts';
 import type { AppHost, AppPosition } from './host.ts';
@@ -118,10 +118,10 @@ export class Connection {
     this.#stopDelivery(reason);
   }
 
-  #stopDelivery(reason: string): void {
+  #stopDelivery(reason: string, entry?: number): void {
     if (this.#delivery === undefined) return;
     this.#context.slot.leave(this.#delivery);
-    this.#delivery.stop({ how: this.#ends, reason });
+    this.#delivery.stop({ how: this.#ends, reason, entry });
     this.#delivery = undefined;
   }
 
@@ -255,7 +255,7 @@ export class Connection {
       fault,
     };
     const delivery = new Delivery(host, sink, limits, windowOf(machine, limits), epoch, replayFrom - 1);
-    slot.take(ticket, delivery, (reason) => this.#dismissed(reason));
+    slot.take(ticket, delivery, (why) => this.#dismissed(why));
     this.#delivery = delivery;
     this.#phase = 'OPEN';
     link.send(welcome(host.facts(), limits, epoch, replayFrom));
@@ -264,15 +264,25 @@ export class Connection {
     link.release();
   }
 
-  #dismissed(reason: 'SUPERSEDED' | 'SKIPPED'): void {
-    // Who took over is news of its own; an app that is to come back is absent meanwhile.
-    if (reason === 'SUPERSEDED') this.#delivery?.stop(undefined);
-    else {
-      this.#ends = 'LEFT';
-      this.#stopDelivery('an operator skipped the command that the app could not apply');
+  #dismissed(why: Dismissal): void {
+    switch (why.reason) {
+      case 'SUPERSEDED':
+        // Who took over is news of its own.
+        this.#delivery?.stop(undefined);
+        this.#delivery = undefined;
+        break;
+      case 'SKIPPED':
+        // It is to come back, and absent meanwhile.
+        this.#ends = 'LEFT';
+        this.#stopDelivery('an operator skipped the command that the app could not apply');
+        break;
+      case 'APP_DIVERGED':
+        this.#ends = 'DIVERGED';
+        this.#refuse(refusal('APP_DIVERGED', why.message));
+        this.#stopDelivery(why.message, why.entry);
+        break;
     }
-    this.#delivery = undefined;
-    this.#leave(reason);
+    this.#leave(why.reason);
   }
 
   #tellPressure(): void {

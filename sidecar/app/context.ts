@@ -34,12 +34,18 @@ export type AppLimits = {
     | 'requestsPerConnection'
     | 'resultBytes'
     | 'sessionsPerConnection'
+    | 'stateHashBytes'
     | 'windowBytes'
     | 'windowBytesMax'
     | 'windowEntries'
     | 'windowEntriesMax'
   >]: number;
 };
+
+/** Why a state machine has to go: another one took over, its command was skipped, or its state is not what others have. */
+export type Dismissal =
+  | { readonly reason: 'SUPERSEDED' | 'SKIPPED' }
+  | { readonly reason: 'APP_DIVERGED'; readonly message: string; readonly entry: number };
 
 /** Who is the state machine: one at a time, the newest hello wins. */
 export interface StateMachineSlot {
@@ -48,7 +54,7 @@ export interface StateMachineSlot {
   /** True when a hello with a later ticket was let in meanwhile. */
   overtaken(ticket: number): boolean;
   /** Lets a state machine in; the one before it is dismissed as SUPERSEDED. `dismiss` tells it why, and closes it. */
-  take(ticket: number, delivery: Delivery, dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void): void;
+  take(ticket: number, delivery: Delivery, dismiss: (why: Dismissal) => void): void;
   /** It is gone. Does nothing when it was superseded before. */
   leave(delivery: Delivery): void;
 }

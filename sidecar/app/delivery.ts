@@ -26,6 +26,7 @@ import type { AppLimits } from './context.ts';
 import type { AppHost, AppliedResult, AppNews, Delivery as LogStretch } from './host.ts';
 import { InFlight, weigh } from './in-flight.ts';
 import { LagWatch } from './lag-watch.ts';
+import { stateHashRefusal } from './state-hash.ts';
 
 /** Where deliveries go. */
 export interface DeliverySink {
@@ -48,11 +49,13 @@ export interface Refused {
   readonly fatal: boolean;
 }
 
-/** How a connection ended: the app was wrong about its position, left in order, or the connection just broke. */
+/** How a connection ended: the app was wrong about its position, or about its state; left in order, or the connection just broke. */
 export interface DeliveryEnd {
-  readonly how: 'LIED' | 'LEFT' | 'BROKE';
+  readonly how: 'LIED' | 'DIVERGED' | 'LEFT' | 'BROKE';
   /** One sentence. */
   readonly reason: string;
+  /** The entry it is about, where it is about one. */
+  readonly entry?: number | undefined;
 }
 
 /** An app's text in a sentence of ours is cut to this. */
@@ -164,6 +167,8 @@ export class Delivery {
         return lie(`applied has a result for ${result.index}, which is after its through ${through}`);
       }
     }
+    const no = stateHashRefusal(frame, this.#limits);
+    if (no?.fatal === true) return no;
     const before = this.#acknowledged;
     if (through < before) return undefined;
     this.#acknowledged = through;
@@ -171,8 +176,11 @@ export class Delivery {
     this.#watch.sign(this.#inFlight.entries > 0);
     if (this.#failedAt === undefined) this.#report('HEALTHY', 'the app applies what it is given');
     this.#advance(this.#results(frame.results, before));
+    if (no === undefined && frame.stateHash !== undefined) {
+      this.#host.stateHash(this.epoch, frame.stateHash.index, frame.stateHash.hash);
+    }
     this.#sink.wake();
-    return undefined;
+    return no;
   }
 
   /** The app could not apply an entry: delivery stops until `resume` or a new hello. */
@@ -229,8 +237,8 @@ export class Delivery {
   }
 
   /** An app that goes without a word, in the middle of a batch, has crashed as far as anybody can tell. */
-  #lastNews({ how, reason }: DeliveryEnd): AppNews {
-    if (how === 'LIED') return { condition: 'LIED', reason };
+  #lastNews({ how, reason, entry }: DeliveryEnd): AppNews {
+    if (how === 'LIED' || how === 'DIVERGED') return { condition: how, reason, index: entry };
     const index = this.#inFlight.firstIndex;
     if (how === 'LEFT' || index === undefined) return { condition: 'ABSENT', reason };
     return {

@@ -122,6 +122,8 @@ export interface AppHost {
   delivered(epoch: number, through: number): void;
   /** The state machine of `epoch` has applied everything through this index. */
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void;
+  /** The state machine of `epoch` said the hash of its state as of an index that it has applied. */
+  stateHash(epoch: number, index: number, hash: Uint8Array): void;
   /** The state machine of `epoch` is gone, or stands otherwise than before. */
   appNews(epoch: number, news: AppNews): void;
   /** A state machine was not let in, since it cannot be this node's. `index`: what it says it has applied. */

@@ -11,7 +11,7 @@ import type { Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { Broadcast } from './broadcast.ts';
 import { Connection } from './connection.ts';
-import type { AppContext, AppLimits, StateMachineSlot } from './context.ts';
+import type { AppContext, AppLimits, Dismissal, StateMachineSlot } from './context.ts';
 import type { Delivery } from './delivery.ts';
 import type { AppHost } from './host.ts';
 import type { Link } from './link.ts';
@@ -65,9 +65,7 @@ export class AppServer implements StateMachineSlot {
   #flushes = 0;
   #company = false;
   #tickets = 0;
-  #machine:
-    | { ticket: number; delivery: Delivery; dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void }
-    | undefined;
+  #machine: { ticket: number; delivery: Delivery; dismiss: (why: Dismissal) => void } | undefined;
   #lastTicketIn = 0;
 
   constructor(options: AppServerOptions) {
@@ -140,7 +138,12 @@ export class AppServer implements StateMachineSlot {
   /** The command at `index` is skipped: a state machine that failed to apply it says hello again, and goes on behind it. */
   skipped(index: number): void {
     const machine = this.#machine;
-    if (machine?.delivery.failedAt === index) machine.dismiss('SKIPPED');
+    if (machine?.delivery.failedAt === index) machine.dismiss({ reason: 'SKIPPED' });
+  }
+
+  /** The state machine has another state than others after the same entries, the last of them `entry`: it is not let go on. */
+  diverged(message: string, entry: number): void {
+    this.#machine?.dismiss({ reason: 'APP_DIVERGED', message, entry });
   }
 
   /** Tells the connections that used them. */
@@ -207,11 +210,11 @@ export class AppServer implements StateMachineSlot {
     return ticket < this.#lastTicketIn;
   }
 
-  take(ticket: number, delivery: Delivery, dismiss: (reason: 'SUPERSEDED' | 'SKIPPED') => void): void {
+  take(ticket: number, delivery: Delivery, dismiss: (why: Dismissal) => void): void {
     const before = this.#machine;
     this.#machine = { ticket, delivery, dismiss };
     this.#lastTicketIn = ticket;
-    before?.dismiss('SUPERSEDED');
+    before?.dismiss({ reason: 'SUPERSEDED' });
   }
 
   leave(delivery: Delivery): void {

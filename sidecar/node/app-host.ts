@@ -192,6 +192,13 @@ export class NodeAppHost implements AppHost {
         `at index ${appliedIndex} the app's hash is not the log's: its state is of another log`,
       );
     }
+    const { barredAfter } = this.#node.states;
+    if (barredAfter !== undefined && appliedIndex > barredAfter) {
+      return refusal(
+        'APP_DIVERGED',
+        `the app of this node has another state than others have after the same entries, and its state at ${appliedIndex} may come from it: only one as of ${barredAfter} or before is let in`,
+      );
+    }
     const read = this.#node.entries.bind(this.#node);
     this.#tables.set(position, await tableAt(this.#node.sessions.machine, appliedIndex, read));
     return { replayFrom: appliedIndex + 1 };
@@ -229,6 +236,10 @@ export class NodeAppHost implements AppHost {
 
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
     this.#node.applied(epoch, through, results);
+  }
+
+  stateHash(epoch: number, index: number, hash: Uint8Array): void {
+    if (epoch === this.#node.app.epoch) this.#node.states.told(index, Buffer.from(hash).toString('latin1'));
   }
 
   appNews(epoch: number, news: AppNews): void {

@@ -13,6 +13,7 @@ import {
 } from '../../shared/inspect.ts';
 import type { Progress } from '../raft/progress.ts';
 import { applyLag } from './apply-lag.ts';
+import { describeFinding } from './divergence.ts';
 import type { Node } from './node.ts';
 
 export interface StatusParts {
@@ -51,6 +52,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     members,
     progress: raft.progress().map((p) => progressStatus(node, p)),
     app: appStatus(node),
+    divergence: node.states.findings.map((finding) => ({ ...finding, reason: describeFinding(finding) })),
     sessions: { open: node.sessions.machine.table.size },
     store: storeStatus(node),
     uptimeMs: Date.now() - node.startedAt,

@@ -24,6 +24,7 @@ import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { applyLag } from './apply-lag.ts';
 import { CommitWaiters } from './commit-waiters.ts';
+import { describeFinding } from './divergence.ts';
 import { RaftDriver } from './driver.ts';
 import { hasSessions, type Part } from './intake.ts';
 import { type AppChange, LocalApp } from './local-app.ts';
@@ -33,6 +34,7 @@ import { Recorder } from './recorder.ts';
 import { RecentResults } from './results.ts';
 import { NodeSessions } from './sessions.ts';
 import { Skips } from './skips.ts';
+import { StateWatch } from './state-watch.ts';
 import { Transfers } from './transfers.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
@@ -43,6 +45,8 @@ export interface NodeListener {
   pressure(level: PressureLevel): void;
   /** An operator skipped the command at `index`. */
   skipped(index: number): void;
+  /** The local app has another state than others after the same entries, the last of them `entry`. */
+  diverged(message: string, entry: number): void;
   /** These sessions ended, since nothing was heard of their clients. */
   sessionsExpired(sessions: readonly number[]): void;
   /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
@@ -89,6 +93,7 @@ export class Node implements RoutingPort {
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
+  readonly states: StateWatch;
   readonly lostReplies: LostReplies;
   skips: Skips;
   /** How reads taken here ended. */
@@ -138,11 +143,28 @@ export class Node implements RoutingPort {
           .map(({ id }) => id),
       send: (message) => transport.send(message),
     });
+    this.states = this.#watchStates();
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
     this.recorder.started();
+  }
+
+  #watchStates(): StateWatch {
+    const { transport, raft, log } = this.options;
+    return new StateWatch({
+      id: this.id,
+      group: this.group,
+      voters: raft.membership.voters,
+      send: (message) => transport.send(message),
+      newLife: () => randomInt(2 ** 47),
+      alarm: (finding) => {
+        log.error(finding, describeFinding(finding));
+        this.recorder.appsDiffer(finding, describeFinding(finding));
+      },
+      condemned: (finding) => this.#condemned(describeFinding(finding), finding.through),
+    });
   }
 
   #createDriver(): RaftDriver {
@@ -219,6 +241,10 @@ export class Node implements RoutingPort {
         return this.#tellReply(message);
       case 'TellReply':
         return this.lostReplies.receive(message);
+      case 'AppHashes':
+        return this.states.receiveHashes(message);
+      case 'AppVerdict':
+        return this.states.receiveVerdict(message);
       case 'ForwardTransfer':
         if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
         return;
@@ -386,6 +412,7 @@ export class Node implements RoutingPort {
       this.reads.expire(now);
       this.lostReplies.expire(now);
       this.app.trails(applyLag(this));
+      this.states.turn(now, raft.role === 'LEADER', raft.leader);
     }
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
@@ -414,6 +441,7 @@ export class Node implements RoutingPort {
   /** `table`: the sessions where the app stands. */
   attach(position: AppPosition, table: SessionTable): number {
     this.app.attached(position, this.#committedForApps());
+    this.states.attached();
     this.#results.clear();
     this.sessions.machine.startAt(table);
     this.recorder.stages.appIsAt(position.appliedIndex);
@@ -457,6 +485,13 @@ export class Node implements RoutingPort {
   #tellFitness(): void {
     const { fit } = this.app;
     if (fit !== this.driver.raft.fit) this.driver.step({ type: 'fitness', fit });
+  }
+
+  /** The app of this node has a state of its own: it is not let go on. */
+  #condemned(message: string, entry: number): void {
+    this.options.listener.diverged(message, entry);
+    if (!this.app.connected && this.app.condition !== 'DIVERGED')
+      this.app.turnedAway(refusal('APP_DIVERGED', message), entry);
   }
 
   /** What is committed, as far as it can concern an app: a log of nothing but a NOOP for each term does not. */

@@ -15,6 +15,7 @@ import { RecordClock } from '../record/clock.ts';
 import { EventLog } from '../record/events.ts';
 import { EntryStages } from '../record/stages.ts';
 import { DiskWatch } from './disk-watch.ts';
+import type { Finding } from './divergence.ts';
 import type { AppChange } from './local-app.ts';
 import { LoopWatch } from './loop-watch.ts';
 
@@ -210,6 +211,12 @@ export class Recorder {
   app({ state, condition, reason, entry }: AppChange, index: number): void {
     const about = entry === undefined ? {} : { entry };
     this.#record({ kind: 'APP', cause: `APP_${state}`, state, condition, reason, index, ...about });
+  }
+
+  /** Apps have different states after the same entries. */
+  appsDiffer({ verdict, nodes, after, through }: Finding, reason: string): void {
+    const who = nodes.length === 1 ? { peer: nodes[0] ?? '' } : {};
+    this.#record({ kind: 'APP_DIVERGED', cause: verdict, index: after, through, reason, ...who });
   }
 
   /** One commit of the log took `ms`. */

@@ -183,6 +183,7 @@ class RunningSidecar implements Sidecar {
         committed: () => this.#app?.committed(),
         pressure: (level) => this.#app?.setPressure(level),
         skipped: (index) => this.#app?.skipped(index),
+        diverged: (message, entry) => this.#app?.diverged(message, entry),
         sessionsExpired: (sessions) => this.#app?.sessionsExpired(sessions),
         roleChanged: (role, term, leader, cause) => {
           if (role === 'CANDIDATE') this.#metrics?.electionStarted();

@@ -10,9 +10,12 @@
  */
 import protobuf from 'protobufjs';
 import { assertSafeIndex, type ChainHash, type Entry, EntryKind, HASH_BYTES } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import type {
   Append,
   AppendReply,
+  AppHashes,
+  AppVerdict,
   AskReply,
   Command,
   ForwardPropose,
@@ -134,6 +137,8 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   ForwardTransfer: 'forwardTransfer',
   AskReply: 'askReply',
   TellReply: 'tellReply',
+  AppHashes: 'appHashes',
+  AppVerdict: 'appVerdict',
 };
 
 /** Encodes messages; remembers the last Append, because a leader sends each batch to every follower. */
@@ -357,6 +362,24 @@ function readAskReply({ group, from, to }: Head, body: Body<AskReply>): AskReply
   return { type: 'AskReply', group, from, to, id: safe(body.id, 'id'), session, sequence };
 }
 
+function readAppHashes({ group, from, to }: Head, body: Body<AppHashes>): AppHashes {
+  const { stateHashBytes, stateHashesSent } = LIMITS;
+  if (body.hashes.length > stateHashesSent) throw new RangeError(`${body.hashes.length} hashes in one frame`);
+  const hashes = body.hashes.map(({ index, hash }) => {
+    if (hash.length > stateHashBytes) throw new RangeError(`a state hash has ${hash.length} bytes`);
+    // The frame is not to be kept for it.
+    return { index: safe(index, 'index'), hash: Buffer.from(hash) };
+  });
+  return { type: 'AppHashes', group, from, to, id: safe(body.id, 'id'), hashes };
+}
+
+function readAppVerdict({ group, from, to }: Head, body: Body<AppVerdict>): AppVerdict {
+  const after = safe(body.after, 'after');
+  const through = safe(body.through, 'through');
+  const { nodes, undecided } = body;
+  return { type: 'AppVerdict', group, from, to, id: safe(body.id, 'id'), nodes, after, through, undecided };
+}
+
 interface TellReplyBody {
   readonly id: number;
   readonly known: boolean;
@@ -405,6 +428,10 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readAskReply(head, raw[field]);
     case 'tellReply':
       return readTellReply(head, raw[field]);
+    case 'appHashes':
+      return readAppHashes(head, raw[field]);
+    case 'appVerdict':
+      return readAppVerdict(head, raw[field]);
     default:
       throw notAllowed(field, 'after the handshake');
   }

@@ -46,6 +46,9 @@ export interface Sample {
   readonly appState: AppState;
   readonly appCondition: AppCondition;
   readonly appFit: boolean;
+  /** On the leader: nodes whose apps differ, and the highest index at which apps were compared and equal. */
+  readonly appsDiffer: number;
+  readonly appsEqualAt: number;
   /** How often the app fell into each condition that is trouble. */
   readonly appIncidents: ReadonlyMap<AppCondition, number>;
   readonly peers: readonly PeerSample[];
@@ -277,6 +280,16 @@ export class Metrics {
       'outrigger_app_fit',
       '1 while the local app is healthy enough for this node to lead. 0 on the leader for longer than the grace period means that no other node is better.',
       (now) => (now.appFit ? 1 : 0),
+    );
+    this.#gauge(
+      'outrigger_apps_differ',
+      'On the leader: nodes whose apps have another state than others after the same entries. Anything but 0 is a bug of the app.',
+      (now) => now.appsDiffer,
+    );
+    this.#gauge(
+      'outrigger_apps_equal_index',
+      'On the leader: highest index at which the states of apps were compared and equal. 0 for long means that apps tell no hashes of their state.',
+      (now) => now.appsEqualAt,
     );
     this.#tallies(
       'outrigger_app_incidents_total',

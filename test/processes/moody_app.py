@@ -5,6 +5,7 @@
   --at N             says that it has applied N
   --hash HEX         says that this is the hash where it stands
   --protocol N       says hello in this protocol
+  --hash-every N     says at indexes that are multiples of N what its state is like
 
 Lines on standard input change its mood:
   go            acknowledge, also what waited (the mood at the beginning)
@@ -14,12 +15,14 @@ Lines on standard input change its mood:
   lie           acknowledge an entry that it was not given
   poison TEXT   a command that is TEXT cannot be applied
   cure          it can, from now on: resume
+  flip          its state becomes another one
   die           at the next batch: change the state, and end before saying so
 
 Lines on standard output: "welcome", "given THROUGH", "failed INDEX", "error CODE MESSAGE", "goodbye REASON".
 """
 import argparse
 import base64
+import hashlib
 import json
 import os
 import socket
@@ -32,12 +35,14 @@ options.add_argument("--state")
 options.add_argument("--at", type=int, default=0)
 options.add_argument("--hash")
 options.add_argument("--protocol", type=int, default=1)
+options.add_argument("--hash-every", type=int, default=0)
 args = options.parse_args()
 
 lock = threading.Lock()
 changed = threading.Condition(lock)
 mood, delay, poison, dying = "go", 0.0, None, False
 applied, failed_at, chain = args.at, None, None
+state, checked, check = b"", 0, {}
 waiting = []  # batches that are not acknowledged
 if args.state and os.path.exists(args.state):
     with open(args.state) as file:
@@ -74,28 +79,39 @@ def drain():
     waiting.clear()
 
 
+def look(index):
+    global checked, check
+    if args.hash_every and index - index % args.hash_every > checked:
+        checked = index - index % args.hash_every
+        check = {"stateHash": {"index": checked, "hash": base64.b64encode(hashlib.sha256(state).digest()).decode()}}
+
+
 def apply(batch):
-    global applied, chain, failed_at
+    global applied, chain, failed_at, state, check
     through, results = int(batch["through"]), []
     for entry in batch.get("entries", ()):
+        look(int(entry["index"]) - 1)
         command = base64.b64decode(entry.get("command", "")).decode()
         if poison is not None and command == poison:
             failed_at = int(entry["index"])
             break
+        state = hashlib.sha256(state + command.encode()).digest()
         results.append({"index": entry["index"], "result": entry.get("command", "")})
     applied = failed_at - 1 if failed_at else through
     chain = None if failed_at else batch["hash"]
     save()
     if dying:
         os._exit(9)
-    send("applied", through=applied, results=results)
+    look(applied)
+    send("applied", through=applied, results=results, **check)
+    check = {}
     if failed_at:
         send("applyFailed", index=failed_at, code="POISON", message="this app cannot apply " + poison)
         say("failed", failed_at)
 
 
 def listen():
-    global mood, delay, poison, dying, failed_at
+    global mood, delay, poison, dying, failed_at, state
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         with changed:
@@ -105,6 +121,8 @@ def listen():
                 mood, delay = "go", int(rest) / 1000
             elif word == "poison":
                 poison = rest
+            elif word == "flip":
+                state = b"flipped" + state
             elif word == "die":
                 dying = True
             elif word == "lie":

@@ -386,9 +386,15 @@ export class SimNode {
 
   receive(message: PeerMessage): void {
     this.#whenRunning(() => {
-      // Nobody asks for transfers or lost replies through another node here.
-      if (message.type === 'ForwardTransfer' || message.type === 'AskReply' || message.type === 'TellReply')
-        return;
+      switch (message.type) {
+        // Nobody asks for transfers or lost replies through another node here, and apps tell nothing of their state.
+        case 'ForwardTransfer':
+        case 'AskReply':
+        case 'TellReply':
+        case 'AppHashes':
+        case 'AppVerdict':
+          return;
+      }
       if ('id' in message) this.#life?.front.receive(message);
       else this.#step({ type: 'message', message });
     });

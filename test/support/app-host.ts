@@ -29,6 +29,7 @@ export class FakeHost implements AppHost {
   readonly positions: AppPosition[] = [];
   readonly acks: { epoch: number; through: number; results: readonly AppliedResult[] }[] = [];
   readonly states: ({ epoch: number } & AppNews)[] = [];
+  readonly hashes: { epoch: number; index: number; hash: string }[] = [];
   readonly refusedApps: { no: Refusal; index: number }[] = [];
   readonly pulls: { after: number; maxEntries: number; maxBytes: number }[] = [];
   /** The committed log; index i at position i-1. */
@@ -131,6 +132,11 @@ export class FakeHost implements AppHost {
 
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
     this.acks.push({ epoch, through, results });
+    this.#told();
+  }
+
+  stateHash(epoch: number, index: number, hash: Uint8Array): void {
+    this.hashes.push({ epoch, index, hash: Buffer.from(hash).toString('hex') });
     this.#told();
   }
 

@@ -351,6 +351,45 @@ describe('app socket: delivery', () => {
     await host.until(() => lastState()[0] === 'ABSENT');
   });
 
+  it('hands on what the app says of its state, and takes no position it cannot have', async () => {
+    const { host } = await start({ stateHashBytes: 4 });
+    host.commit('a', 'b');
+    const client = await socket.greet('protobuf', {});
+    await client.next('entries');
+    const applied = (through: number, index: number, hash: string) =>
+      client.send({ type: 'applied', through, results: [], stateHash: { index, hash: Buffer.from(hash) } });
+    applied(1, 1, 'aa');
+    await host.until(() => host.hashes.length === 1);
+    applied(2, 2, 'too long');
+    assert.match((await client.next('error')).message, /stateHash has 8 bytes instead of 1 to 4/);
+    assert.deepEqual(host.hashes, [{ epoch: 1, index: 1, hash: '6161' }]);
+    assert.equal(host.acks.at(-1)?.through, 2, 'the acknowledgement counts all the same');
+    applied(2, 3, 'bb');
+    assert.match((await client.next('error')).message, /a stateHash for 3, which is after its through 2/);
+    await client.closed;
+    assert.equal(lastState()[0], 'LIED');
+  });
+
+  it('dismisses an app whose state is not that of others', async () => {
+    const { host, server } = await start();
+    const client = await socket.greet('json', {});
+    server.diverged('it has another state', 7);
+    const error = await client.next('error');
+    assert.deepEqual(
+      [error.code, error.definite, error.message],
+      ['APP_DIVERGED', true, 'it has another state'],
+    );
+    assert.equal((await client.next('goodbye')).reason, 'APP_DIVERGED');
+    await client.closed;
+    assert.deepEqual(
+      host.states.map(({ condition, index }) => [condition, index]),
+      [
+        ['HEALTHY', undefined],
+        ['DIVERGED', 7],
+      ],
+    );
+  });
+
   it('tells of an app that is turned away, with what it says it has applied', async () => {
     const { host } = await start();
     const message = 'another log';

@@ -15,6 +15,8 @@ const SAMPLE: Sample = {
   appState: 'LAGGING',
   appCondition: 'LAGGING',
   appFit: false,
+  appsDiffer: 0,
+  appsEqualAt: 0,
   appIncidents: new Map([['LAGGING', 3]]),
   peers: [
     { id: 'n2', matchLagEntries: 3, droppedMessages: 7, queueBytes: 1024 },

@@ -56,6 +56,29 @@ describe('explain: apps', () => {
     });
   }
 
+  it('says what the leader found by comparing the states of apps', () => {
+    const found = { nodes: ['n2'], after: 1_000, through: 2_000, reason: 'they differ' };
+    const asked = (verdict: 'MINORITY' | 'UNDECIDED'): Explanation => {
+      const divergence = [{ ...found, verdict, nodes: verdict === 'MINORITY' ? ['n2'] : ['n1', 'n2'] }];
+      const knowing = answers(
+        'n1',
+        statusOf('n1', { role: 'LEADER', progress: [progressOf('n2')], divergence }),
+      );
+      return explain({ about: 'member', id: 'n2' }, evidenceOf(knowing, answers('n2', statusOf('n2'))));
+    };
+    const minority = asked('MINORITY');
+    assert.deepEqual([minority.cause, minority.certainty], ['APP_DIVERGED', 'CERTAIN']);
+    assert.match(minority.answer, /Something in entries 1001 to 2000 made it differ/);
+    const undecided = asked('UNDECIDED');
+    assert.deepEqual([undecided.cause, undecided.certainty], ['APP_DIVERGED', 'LIKELY']);
+    assert.match(undecided.answer, /n1 and n2 have different states.*no majority says which is right/);
+    const leads = sampleOf('n1', {
+      status: statusOf('n1', { role: 'LEADER', divergence: [{ ...found, verdict: 'MINORITY' }] }),
+    });
+    const codes = viewCluster('orders', [leads, sampleOf('n2')], NOW).problems.map(({ code }) => code);
+    assert.deepEqual(codes, ['APPS_DIFFER']);
+  });
+
   it('goes by the state where the condition is not known', () => {
     assert.equal(about({ state: 'STALLED', condition: 'OF_A_NEWER_SIDECAR' }).cause, 'APP_STALLED');
     assert.equal(about({ state: 'ABSENT' }).cause, 'APP_ABSENT');

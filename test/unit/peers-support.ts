@@ -261,6 +261,9 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     { type: 'AskReply', ...forward, session: 4, sequence: 5 },
     { type: 'TellReply', ...forward, known: true, result: command },
     { type: 'TellReply', ...forward, known: false },
+    { type: 'AppHashes', ...forward, hashes: [{ index: 1_000, hash: Buffer.alloc(32, 7) }] },
+    { type: 'AppHashes', ...forward, hashes: [] },
+    { type: 'AppVerdict', ...forward, nodes: ['n2', 'n3'], after: 1_000, through: 2_000, undecided: true },
   ];
 }
 

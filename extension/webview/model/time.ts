@@ -33,6 +33,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   PEER_UP: 'links',
   PEER_DOWN: 'links',
   APP: 'app',
+  APP_DIVERGED: 'app',
   DISK_SLOW: 'process',
   DISK_OK: 'process',
   DISK_FULL: 'process',

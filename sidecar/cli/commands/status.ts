@@ -86,6 +86,7 @@ function remarks(status: NodeStatus): string[] {
   const found: string[] = [];
   const condition = conditionOf(status.app);
   if (condition !== 'HEALTHY') found.push(`${status.node}: app ${condition}: ${status.app.reason}`);
+  for (const { reason } of status.divergence ?? []) found.push(`${status.node}: ${reason}`);
   if (status.store.state !== 'OK')
     found.push(`${status.node}: store ${status.store.state}: ${status.store.reason}`);
   else if (!status.store.whole) found.push(`${status.node}: log not proven whole: ${status.store.reason}`);
