@@ -152,6 +152,9 @@ export class Client implements AppHost {
   applied(): void {
     throw new Error(NO_LOG);
   }
+  stateHash(): void {
+    throw new Error(NO_LOG);
+  }
   appNews(): void {
     throw new Error(NO_LOG);
   }
