@@ -238,7 +238,11 @@ export class Metrics {
       ['outcome'],
       () => seen(this.#forwards).map(([outcome, count]) => [{ outcome }, count]),
     );
-    this.#gauge('outrigger_sessions', 'Open sessions, as of what the app has applied.', (now) => now.sessions);
+    this.#gauge(
+      'outrigger_sessions',
+      'Open sessions, as of what the app has applied.',
+      (now) => now.sessions,
+    );
     this.#gauge(
       'outrigger_session_commands_held',
       'Commands of sessions that came before their predecessor and wait for it at this leader. Lasting: a client leaves gaps.',
