@@ -89,7 +89,7 @@ export class Delivery {
   #stopped = false;
   /** Delivery waits for the app to read what was sent. */
   #sinkFull = false;
-  /** How often it was seen to have read something, and how often when it was last told to be slow. */
+  /** How often it was seen to have read something, and how often when it was last looked at for being late. */
   #drains = 0;
   #drainsWhenSlow = 0;
 
@@ -356,8 +356,9 @@ export class Delivery {
     const index = this.#inFlight.firstIndex;
     const ms = Math.round(waitedMs);
     const unread = this.#sink.backlog;
-    if (state === 'LAGGING') this.#drainsWhenSlow = this.#drains;
-    else if (unread > 0 && this.#drains === this.#drainsWhenSlow) {
+    const readsNothing = unread > 0 && this.#drains === this.#drainsWhenSlow;
+    this.#drainsWhenSlow = this.#drains;
+    if (state === 'STALLED' && readsNothing) {
       this.#report(
         'NOT_READING',
         `the app reads nothing: ${unread} bytes have waited for it for ${ms} ms`,
