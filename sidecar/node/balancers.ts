@@ -14,7 +14,7 @@ import { LeadershipWatch } from '../news/watch.ts';
 import { Webhook } from '../news/webhook.ts';
 import type { NodeHttpHost } from './http-host.ts';
 import type { Node } from './node.ts';
-import { leaderStanding, readyStanding } from './standing.ts';
+import { ELECTIONS, leaderStanding, readyStanding } from './standing.ts';
 
 export interface BalancerOptions {
   /** HAProxy's agent-check: `up` on the leader that holds a quorum alone. */
@@ -59,7 +59,8 @@ export class Balancers {
     this.#parts = parts;
     const { node, log, count } = parts;
     this.#couriers = carriers(options).map((carrier) => new Courier(carrier, log, count));
-    this.#watch = new LeadershipWatch(node.options.cluster, node.id, node.options.raft.electionMaxMs);
+    const unknownMs = ELECTIONS * node.options.raft.electionMaxMs;
+    this.#watch = new LeadershipWatch(node.options.cluster, node.id, unknownMs);
   }
 
   /** Opens the ports; resolves with the addresses that were bound. */

@@ -14,10 +14,10 @@ const ALL: Standing = { share: 100, reason: '' };
 const SLOW_SHARE = 10;
 
 /**
- * For how many election timeouts without a leader a node still wants traffic: it holds requests until there is one, which
- * is better for clients than a balancer without any server.
+ * For how many election timeouts no leader may be known before that is worth telling. Until then a node still wants traffic:
+ * it holds requests until there is a leader, which is better for clients than a balancer without any server.
  */
-const ELECTIONS = 3;
+export const ELECTIONS = 3;
 
 /** As `/leader`: all for the leader that holds a quorum. */
 export function leaderStanding({ leader, isLeader }: LeaderView, closed: Refusal | undefined): Standing {

@@ -20,7 +20,7 @@ describe('behind HAProxy', function () {
   before(async function () {
     const program = haproxyProgram();
     if (program === undefined) return this.skip();
-    cluster = await BalancedCluster.start(program);
+    cluster = await BalancedCluster.start(program, 'command');
   });
   after(() => cluster?.end());
 

@@ -4,15 +4,17 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import type { NewsWay } from '../../shared/leader-news.ts';
+import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { mintTokens } from '../../sidecar/http/tokens.ts';
 import { type Daemon, Daemons, membersOf, type Plan } from '../support/daemons.ts';
 import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
+import { startHeld } from './held.ts';
 
 const SIZE = 3;
 const READY_MS = 30_000;
@@ -29,6 +31,7 @@ export class BalancedCluster {
   readonly #flags: readonly string[];
   readonly #running = new Map<string, Daemon>();
   readonly #apps = new Map<string, ManagedProcess>();
+  #receiver: ManagedProcess | undefined;
   readonly haproxy: Haproxy;
   /** The secret of the `write` scope, the same at every node. */
   readonly token: string;
@@ -49,20 +52,26 @@ export class BalancedCluster {
     this.token = token;
   }
 
-  /** Resolves when every node is ready and HAProxy says so. */
-  static async start(program: string): Promise<BalancedCluster> {
+  /** `by`: how news of leadership goes. Resolves when every node is ready and HAProxy says so. */
+  static async start(program: string, by: NewsWay): Promise<BalancedCluster> {
     const daemons = await Daemons.begin();
     try {
-      return await BalancedCluster.#start(program, daemons);
+      return await BalancedCluster.#start(program, daemons, by);
     } catch (error) {
       await daemons.end();
       throw error;
     }
   }
 
-  static async #start(program: string, daemons: Daemons): Promise<BalancedCluster> {
-    const ports = await pickPorts(3 + SIZE * 2 + WAYS.length);
-    const [http, agent, agentReady, ...more] = ports as [number, number, number, ...number[]];
+  static async #start(program: string, daemons: Daemons, by: NewsWay): Promise<BalancedCluster> {
+    const ports = await pickPorts(4 + SIZE * 2 + WAYS.length);
+    const [http, agent, agentReady, newsPort, ...more] = ports as [
+      number,
+      number,
+      number,
+      number,
+      ...number[],
+    ];
     const at: Addresses = {
       http,
       agent,
@@ -84,9 +93,14 @@ export class BalancedCluster {
     const tokenFile = join(daemons.root, 'tokens.json');
     await writeFile(tokenFile, JSON.stringify(tokens), { mode: 0o600 });
     const haproxy = await Haproxy.start(program, daemons.root, at);
-    const config = await newsConfiguration(daemons.root, haproxy.socket);
+    const { config, receiver } = await news(
+      daemons.root,
+      haproxy.socket,
+      by === 'url' ? newsPort : undefined,
+    );
     const flags = ['--token-file', tokenFile, '--config', config];
     const cluster = new BalancedCluster(daemons, plans, at, flags, haproxy, tokens.write);
+    cluster.#receiver = receiver;
     try {
       await Promise.all(plans.map(({ id }) => cluster.startSidecar(id)));
       await Promise.all(plans.map(({ id }) => cluster.startApp(id)));
@@ -113,13 +127,8 @@ export class BalancedCluster {
   async startApp(id: string): Promise<void> {
     const port = this.#at.apps[this.ids.indexOf(id)];
     const env = { ...process.env, OUTRIGGER_SOCKET: this.#plan(id).socket, KV_PORT: String(port) };
-    const child = await ManagedProcess.start({
-      command: 'python3',
-      args: [resolve('examples/python-kv/kv.py')],
-      env,
-      stdin: 'none',
-      onLine: () => undefined,
-    });
+    const words = ['python3', resolve('examples/python-kv/kv.py')];
+    const child = await startHeld(words, env, () => undefined);
     this.#apps.set(id, child);
   }
 
@@ -149,7 +158,7 @@ export class BalancedCluster {
   }
 
   signalApp(id: string, signal: NodeJS.Signals): void {
-    process.kill(this.#app(id).pid, signal);
+    process.kill(-this.#app(id).pid, signal);
   }
 
   async killApp(id: string): Promise<void> {
@@ -236,7 +245,7 @@ export class BalancedCluster {
   }
 
   async end(): Promise<void> {
-    await Promise.all([...this.#apps.values()].map((app) => app.kill()));
+    await Promise.all([...this.#apps.values(), this.#receiver].map((child) => child?.kill()));
     await this.#daemons.end();
     await this.haproxy.stop();
   }
@@ -246,15 +255,23 @@ function hostOf({ http }: Plan): string {
   return http.split(':')[0] ?? '';
 }
 
-/** The configuration file by which each node tells HAProxy's runtime socket that it leads. */
-async function newsConfiguration(root: string, socket: string): Promise<string> {
+/**
+ * The configuration file by which each node tells HAProxy's runtime socket that it leads; `port`: where a receiver stays that
+ * is told by POST, absent: a program is run. Resolves with its path, and the receiver.
+ */
+async function news(
+  root: string,
+  socket: string,
+  port: number | undefined,
+): Promise<{ config: string; receiver: ManagedProcess | undefined }> {
   // A copy of its own, as an operator would have one.
   const program = join(root, 'leader-news.py');
   await copyFile(resolve('examples/load-balancers/leader-news.py'), program);
-  await mkdir(join(root, 'news'));
+  const words = [program, socket, 'leader_by_news', join(root, 'term')];
   const config = join(root, 'sidecar.json');
-  const leaderNewsCommand = [program, socket, 'leader_by_news', join(root, 'news', 'term')];
-  await writeFile(config, JSON.stringify({ leaderNewsCommand }));
-  assert.ok((await readFile(program, 'utf8')).startsWith('#!'));
-  return config;
+  const told =
+    port === undefined ? { leaderNewsCommand: words } : { leaderNewsUrl: `http://127.0.0.1:${port}/` };
+  await writeFile(config, JSON.stringify(told));
+  if (port === undefined) return { config, receiver: undefined };
+  return { config, receiver: await startHeld([...words, String(port)], process.env, () => undefined) };
 }

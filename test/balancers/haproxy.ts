@@ -12,7 +12,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findHaproxy } from '../../scripts/balancers/haproxy.mjs';
-import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import { startHeld } from './held.ts';
 
 const START_MS = 10_000;
 
@@ -84,14 +85,9 @@ export class Haproxy {
     const file = join(folder, 'haproxy.cfg');
     await writeFile(file, configuration(at, socket));
     const said: string[] = [];
-    const child = await ManagedProcess.start({
-      command: program,
-      // In the foreground: it ends with us.
-      args: ['-db', '-f', file],
-      env: process.env,
-      stdin: 'none',
-      onLine: (_stream, text) => said.push(text),
-    });
+    // In the foreground.
+    const words = [program, '-db', '-f', file];
+    const child = await startHeld(words, process.env, (text) => said.push(text));
     const haproxy = new Haproxy(child, at.fronts, socket, said);
     const end = performance.now() + START_MS;
     while (!(await haproxy.#answers())) {

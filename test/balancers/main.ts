@@ -4,6 +4,7 @@
  * Ends with exit code 1 when a figure misses its limit.
  */
 import { parseArgs } from 'node:util';
+import { NEWS_WAYS, type NewsWay } from '../../shared/leader-news.ts';
 import { readAtLeast } from './at-least.ts';
 import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
 import { haproxyProgram, type Way } from './haproxy.ts';
@@ -20,8 +21,9 @@ const LIMIT_MS: Partial<Record<Way, number>> = {
   leader_by_news: 3 * ELECTION_TIMEOUT_MS + 100,
 };
 
-async function measureKills(program: string, kills: number): Promise<boolean> {
-  const cluster = await BalancedCluster.start(program);
+async function measureKills(program: string, kills: number, by: NewsWay): Promise<boolean> {
+  console.log(`news of leadership by ${by}`);
+  const cluster = await BalancedCluster.start(program, by);
   try {
     const report = await killLeaders(cluster, kills, (kill, victim, gaps) => {
       const all = [...gaps].map(([way, ms]) => `${way} ${Math.round(ms)} ms`).join(', ');
@@ -51,7 +53,7 @@ async function measureKills(program: string, kills: number): Promise<boolean> {
 }
 
 async function readThroughFaults(program: string, reads: number): Promise<boolean> {
-  const cluster = await BalancedCluster.start(program);
+  const cluster = await BalancedCluster.start(program, 'url');
   try {
     const began = performance.now();
     const report = await readAtLeast(cluster, { reads, faults: 1, consistency: 'AT_LEAST' });
@@ -78,7 +80,7 @@ const program = haproxyProgram();
 if (program === undefined) throw new Error('there is nothing to measure without HAProxy');
 const { kills, reads } = asked();
 let well = true;
-if (kills > 0) well = await measureKills(program, kills);
+for (const by of kills > 0 ? NEWS_WAYS : []) well = (await measureKills(program, kills, by)) && well;
 if (reads > 0) well = (await readThroughFaults(program, reads)) && well;
 process.exitCode = well ? 0 : 1;
 
