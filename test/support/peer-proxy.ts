@@ -99,12 +99,12 @@ class Link {
       if (this.#cut !== undefined || connection.broken || to === undefined) connection.broken = true;
       else if (!to.write(chunk)) from.pause();
     };
-    // Late bytes stay in their order.
+    // Late bytes stay in their order, and each waits from when it came: a busy link is no slower than an idle one.
     let late = Promise.resolve();
     from.on('data', (chunk: Buffer) => {
-      const wait = this.#delay;
-      if (wait === undefined) pass(chunk);
-      else late = late.then(() => sleep(wait())).then(() => pass(chunk));
+      if (this.#delay === undefined) return pass(chunk);
+      const due = performance.now() + this.#delay();
+      late = late.then(() => sleep(Math.max(0, due - performance.now()))).then(() => pass(chunk));
     });
     from.on('drain', () => to?.resume());
     // Reported by `close`, which always follows.

@@ -24,7 +24,7 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** A slow link keeps each piece back for up to so long: answers of different nodes overtake each other. */
-const SLOW_MS = 15;
+const SLOW_MS = 40;
 
 /** One fault, by time since the clients began. */
 export interface PlannedFault {
