@@ -80,6 +80,10 @@ export interface HeartbeatReply extends RaftHeader {
   readonly applied: number;
   /** It should not lead, if another can (its app is not healthy). */
   readonly unfit: boolean;
+  /** From hearing that heartbeat on, for so long on its own clock, this voter votes for nobody else; 0: no promise (raft/lease.ts). */
+  readonly promiseMs: number;
+  /** Its monotonic clock then, whole milliseconds. */
+  readonly clockMs: number;
 }
 
 /** Leadership transfer: campaign now, without pre-vote (§3.10). */

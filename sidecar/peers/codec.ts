@@ -290,10 +290,16 @@ function readHeartbeat(head: Head, body: Body<Heartbeat>): Heartbeat {
 }
 
 function readHeartbeatReply(head: Head, body: Body<HeartbeatReply>): HeartbeatReply {
-  const round = safe(body.round, 'round');
-  const commit = safe(body.commit, 'commit');
-  const applied = safe(body.applied, 'applied');
-  return { type: 'HeartbeatReply', ...head, round, commit, applied, unfit: body.unfit };
+  return {
+    type: 'HeartbeatReply',
+    ...head,
+    round: safe(body.round, 'round'),
+    commit: safe(body.commit, 'commit'),
+    applied: safe(body.applied, 'applied'),
+    unfit: body.unfit,
+    promiseMs: safe(body.promiseMs, 'promiseMs'),
+    clockMs: safe(body.clockMs, 'clockMs'),
+  };
 }
 
 function readSnapshotChunk(head: Head, body: Body<SnapshotChunk>): SnapshotChunk {

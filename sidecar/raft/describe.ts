@@ -58,7 +58,7 @@ function describeBody(m: RaftMessage): string {
     case 'Heartbeat':
       return `Heartbeat term=${m.term} commit=${m.commit} round=${m.round}${m.durable === 0 ? '' : ` durable=${m.durable}`}${m.nobodyElse ? ' nobody-else' : ''}`;
     case 'HeartbeatReply':
-      return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}${m.unfit ? ' unfit' : ''}`;
+      return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}${m.unfit ? ' unfit' : ''}${m.promiseMs === 0 ? '' : ` promise=${m.promiseMs} clock=${m.clockMs}`}`;
     case 'TimeoutNow':
       return `TimeoutNow term=${m.term}`;
     case 'SnapshotChunk': {

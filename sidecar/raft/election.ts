@@ -20,6 +20,8 @@ interface Campaign {
 export function campaign(s: RaftState, { transfer, cause }: Campaign): void {
   if (s.role === 'LEADER' || s.unproven !== undefined) return;
   if (!isVoter(s.config.membership, s.id)) return;
+  // Our own vote is a vote for somebody else than the leader.
+  if (!transfer && s.isPromised()) return;
   if (s.config.preVote && !transfer) askBeforeCampaign(s, cause);
   else campaignForReal(s, transfer, cause);
 }
@@ -75,6 +77,7 @@ function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
 export function voteRefusal(s: RaftState, m: VoteRequest): string {
   if (m.term < s.term) return 'OLD_TERM';
   if (s.unproven !== undefined) return 'LOG_UNPROVEN';
+  if (!m.transfer && s.isPromised()) return 'LEADER_ALIVE';
   const free = s.vote === '' && s.leader === '';
   if (!(free || s.vote === m.from || (m.preVote && m.term > s.term)))
     return s.vote === '' ? 'LEADER_ALIVE' : 'VOTED_OTHER';

@@ -17,6 +17,7 @@ function heardLeader(s: RaftState, leader: string): void {
   else s.resetElectionTimer();
   s.leaderContact = s.now;
   s.postponed = 0;
+  s.promisedAt = s.now;
 }
 
 export function receiveAppend(s: RaftState, m: Append): void {
@@ -96,6 +97,8 @@ export function receiveHeartbeat(s: RaftState, m: Heartbeat): void {
     commit: s.commit,
     applied: s.applied,
     unfit: !s.fit,
+    promiseMs: s.config.lease === undefined ? 0 : s.config.electionMinMs,
+    clockMs: Math.floor(s.now),
   });
 }
 

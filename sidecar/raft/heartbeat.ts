@@ -4,6 +4,7 @@
  * MUST: never tell a follower of a commit beyond what it has acknowledged.
  */
 import { nobodyElse } from './fitness.ts';
+import { rememberRound } from './lease.ts';
 import type { Progress } from './progress.ts';
 import type { RaftState } from './state.ts';
 
@@ -34,5 +35,6 @@ export function tellCommit(s: RaftState, p: Progress): void {
 export function broadcastHeartbeat(s: RaftState): void {
   s.heartbeatDue = s.now + s.config.heartbeatMs;
   s.round++;
+  rememberRound(s);
   for (const p of s.progress.values()) sendHeartbeat(s, p, s.round);
 }

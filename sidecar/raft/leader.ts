@@ -7,6 +7,7 @@
 import { type Entry, EntryKind, entryBytes } from '../../shared/entry.ts';
 import type { Append, AppendReply, HeartbeatReply } from '../../shared/messages.ts';
 import { broadcastHeartbeat, tellCommit } from './heartbeat.ts';
+import { takePromise } from './lease.ts';
 import { Progress } from './progress.ts';
 import { allMembers, reachedByQuorum } from './quorum.ts';
 import { confirmReads, startQueuedReads } from './reads.ts';
@@ -190,6 +191,7 @@ export function receiveHeartbeatReply(s: RaftState, m: HeartbeatReply): void {
   const p = s.progress.get(m.from);
   if (s.role !== 'LEADER' || p === undefined) return;
   contact(s, p, m.round, m.applied);
+  takePromise(s, p, m);
   if (m.commit > p.commit) p.commit = m.commit;
   p.fit = !m.unfit;
   if (p.state === 'PROBE') {

@@ -5,8 +5,19 @@
  * REPLICATE  we know: appends are pipelined within the window.
  * SNAPSHOT   it needs entries we no longer have (from the snapshot issue on).
  */
+import type { ClockRate } from './clock-rate.ts';
 
 export type ProgressState = 'PROBE' | 'REPLICATE' | 'SNAPSHOT';
+
+/** What a voter has promised with its answer to a heartbeat (lease.ts). */
+export interface LeasePromise {
+  readonly round: number;
+  /** When that round, or one before it, was begun: on our monotonic and on our wall clock. */
+  readonly sentAt: number;
+  readonly sentWall: number;
+  /** 0: nothing. */
+  readonly ms: number;
+}
 
 interface Inflight {
   readonly last: number;
@@ -43,6 +54,9 @@ export class Progress {
   commit = 0;
   /** False once it said that it should not lead. */
   fit = true;
+  /** Its newest promise; undefined before the first, and where leases are off. */
+  promise: LeasePromise | undefined;
+  clockRate: ClockRate | undefined;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
 

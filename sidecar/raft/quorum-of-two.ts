@@ -42,6 +42,11 @@ export function tellDurable(s: RaftState, to: string): void {
   });
 }
 
+/** Leader: everything that anybody may have committed by now, and answered a client for. */
+export function readIndex(s: RaftState): number {
+  return Math.max(s.commit, s.toldDurable);
+}
+
 /** Follower: takes the leader's word, and commits what both disks have. */
 export function commitWithLeader(s: RaftState): void {
   const index = Math.min(s.leaderDurable, s.durable, s.matched);

@@ -14,6 +14,7 @@ import {
   receiveFetched,
   receiveHeartbeatReply,
 } from './leader.ts';
+import { noticePause, receiveLeaseRead } from './lease.ts';
 import type { RaftLog } from './log.ts';
 import type { Progress } from './progress.ts';
 import { commitWithLeader, tellDurable } from './quorum-of-two.ts';
@@ -37,6 +38,7 @@ export class Raft {
     s.now = clock.now;
     s.wall = clock.wall;
     s.effects = [];
+    noticePause(s);
     handle(s, input);
     finishStep(s);
     return s.effects;
@@ -118,6 +120,8 @@ function handle(s: RaftState, input: Input): void {
       return receiveFetched(s, input.to, input.from, input.entries);
     case 'read':
       return receiveRead(s, input.ref);
+    case 'leaseRead':
+      return receiveLeaseRead(s, input.ref);
     case 'applied':
       s.applied = input.index;
       return;

@@ -7,6 +7,7 @@
  */
 import { broadcastHeartbeat } from './heartbeat.ts';
 import { reachedByQuorum } from './quorum.ts';
+import { readIndex } from './quorum-of-two.ts';
 import type { RaftState } from './state.ts';
 
 /** Reads that wait at the leader; over it they are refused. */
@@ -31,8 +32,7 @@ export function startQueuedReads(s: RaftState): void {
   if (s.queuedReads.length === 0 || s.reads.length > 0) return;
   if (s.log.termAt(s.commit) !== s.term) return;
   const round = s.round + 1;
-  // A follower may have committed, and answered, what we said is on our disk.
-  const index = Math.max(s.commit, s.toldDurable);
+  const index = readIndex(s);
   for (const ref of s.queuedReads) s.reads.push({ ref, index, round });
   s.queuedReads = [];
   broadcastHeartbeat(s);

@@ -10,8 +10,8 @@ import type { RaftMessage } from '../../shared/messages.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
-import { isVoter } from './quorum.ts';
-import type { Clock, Effect, NoteEffect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
+import { holdsForQuorum, isVoter } from './quorum.ts';
+import type { Clock, Effect, LeaseRefusal, NoteEffect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
 
 /** A read that waits for its confirmation round. */
 export interface WaitingRead {
@@ -74,6 +74,11 @@ export class RaftState {
   electionDeadline = 0;
   /** When the last leader was heard last; -Infinity when never, or when we have led since. */
   leaderContact = Number.NEGATIVE_INFINITY;
+  /**
+   * Leases on: when we last promised to vote for nobody else (to whomever, in whatever term), or began, since we may have
+   * promised before. -Infinity when never. Never decreases.
+   */
+  promisedAt = Number.NEGATIVE_INFINITY;
   heartbeatDue = 0;
 
   // -- candidates
@@ -92,6 +97,12 @@ export class RaftState {
   /** Reads that wait for the next round, or for the first commit of this term. */
   queuedReads: number[] = [];
   transfer: Transfer | undefined;
+  /** A TimeoutNow has left in this term: a copy of it may make somebody leader at any time. */
+  handedOver = false;
+  /** When the newest rounds were begun, oldest first; empty where leases are off. */
+  rounds: { readonly round: number; readonly at: number; readonly wall: number }[] = [];
+  /** Answers to rounds up to this one came before the last pause of this process, and count for no lease. */
+  voidThrough = 0;
 
   // -- this step's output
   effects: Effect[] = [];
@@ -113,6 +124,8 @@ export class RaftState {
   readonly outbox = new Outbox();
 
   constructor(config: RaftConfig, start: RaftStart, clock: Clock) {
+    if (config.lease !== undefined && !config.checkQuorum)
+      throw new RangeError('reads by lease need check-quorum: a leader must know when it has no quorum');
     this.config = config;
     this.id = config.id;
     this.term = start.hardState.term;
@@ -126,6 +139,8 @@ export class RaftState {
     }
     this.role = this.restingRole();
     this.resetElectionTimer();
+    // Before the first term there was no leader to promise anything to.
+    if (config.lease !== undefined && this.term > 0) this.promisedAt = clock.now;
   }
 
   /** The role of a node that neither leads nor campaigns. */
@@ -138,8 +153,16 @@ export class RaftState {
     this.electionDeadline = this.now + electionMinMs + random() * (electionMaxMs - electionMinMs);
   }
 
+  /** Have we promised to vote for nobody now (lease.ts)? A voter that needs no other has nobody to promise to. */
+  isPromised(): boolean {
+    const { lease, electionMinMs, membership } = this.config;
+    if (lease === undefined || holdsForQuorum(membership, (id) => id === this.id)) return false;
+    return this.now - this.promisedAt < electionMinMs;
+  }
+
   /** Is there a leader that we must not be talked out of (leader stickiness, §4.2.3)? */
   leaderIsAlive(): boolean {
+    if (this.isPromised()) return true;
     if (!this.config.checkQuorum || this.leader === '') return false;
     return this.leader === this.id || this.now - this.leaderContact < this.config.electionMinMs;
   }
@@ -188,12 +211,15 @@ export class RaftState {
     this.reads = [];
     this.queuedReads = [];
     this.transfer = undefined;
+    this.handedOver = false;
+    this.rounds = [];
+    this.voidThrough = 0;
     this.uncommittedBytes = 0;
     this.toldDurable = 0;
     this.progress.clear();
   }
 
-  refuseRead(ref: number, reason: ReadRefusal): void {
+  refuseRead(ref: number, reason: ReadRefusal | LeaseRefusal): void {
     this.effects.push({ type: 'readRefused', ref, reason });
   }
 

@@ -37,5 +37,6 @@ function bestSuccessor(s: RaftState): string {
 /** The target answered: is it up to date by now? */
 export function continueTransfer(s: RaftState, p: Progress): void {
   if (s.transfer?.to !== p.id || p.match !== s.log.lastIndex) return;
+  s.handedOver = true;
   s.send({ type: 'TimeoutNow', group: s.config.group, from: s.id, to: p.id, term: s.term });
 }

@@ -18,7 +18,7 @@ import type { TermRun } from '../../shared/term-runs.ts';
 export interface Clock {
   /** Monotonic, milliseconds. Never compared between nodes. */
   readonly now: number;
-  /** Wall clock, milliseconds since the epoch. Used for cluster time alone, never for safety. */
+  /** Wall clock, milliseconds since the epoch. For cluster time, never for safety; it may also end a lease early. */
   readonly wall: number;
 }
 
@@ -51,6 +51,16 @@ export interface RaftConfig {
   readonly tailBytes: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Reads by lease (lease.ts); needs `checkQuorum`. Every voter must have it: who has not promises nothing. */
+  readonly lease?: LeaseConfig | undefined;
+}
+
+export interface LeaseConfig {
+  /**
+   * The clock of one voter may be slower than that of another by this share of the faster one's rate. Dangerous when it is
+   * more in truth, changes too fast to be noticed, or a clock stands still unseen: then reads are stale without a sign.
+   */
+  readonly clockBound: number;
 }
 
 /** What a node knows when it starts: all of it from its disk. */
@@ -89,6 +99,8 @@ export type Input =
     }
   /** A read index, please. Answered by `readReady` or `readRefused`. */
   | { readonly type: 'read'; readonly ref: number }
+  /** The same without asking anybody, on the strength of the lease. Answered in the same step. */
+  | { readonly type: 'leaseRead'; readonly ref: number }
   /** The app has applied through this index (told to the leader for the lags). */
   | { readonly type: 'applied'; readonly index: number }
   /** Should this node lead, if it can be chosen (is its app healthy)? Until told otherwise: yes. */
@@ -104,6 +116,21 @@ export type Input =
 
 export type ProposalRefusal = 'NOT_LEADER' | 'TRANSFERRING' | 'OVERLOADED';
 export type ReadRefusal = 'NOT_LEADER' | 'OVERLOADED';
+/** Why there is no lease now. */
+export type LeaseRefusal =
+  | 'NOT_LEADER'
+  /** Leases are switched off. */
+  | 'LEASE_OFF'
+  /** Leadership is being handed over, or that was tried in this term. */
+  | 'LEASE_TRANSFER'
+  /** No entry of this term is committed yet. */
+  | 'LEASE_NOT_YET'
+  /** No quorum has promised lately. */
+  | 'LEASE_EXPIRED'
+  /** This process stood still, and no quorum has promised since. */
+  | 'LEASE_PAUSED'
+  /** The clocks of a quorum are not known to keep within the bound. */
+  | 'LEASE_CLOCKS';
 
 /** Disk work. Always before the other effects of its step; one in a step as a rule. */
 export interface PersistEffect {
@@ -186,7 +213,7 @@ export type Effect =
   | { readonly type: 'proposed'; readonly ref: number; readonly firstIndex: number; readonly term: number }
   | { readonly type: 'proposalRefused'; readonly ref: number; readonly reason: ProposalRefusal }
   | { readonly type: 'readReady'; readonly ref: number; readonly index: number }
-  | { readonly type: 'readRefused'; readonly ref: number; readonly reason: ReadRefusal }
+  | { readonly type: 'readRefused'; readonly ref: number; readonly reason: ReadRefusal | LeaseRefusal }
   /** A leadership transfer was given up; we still lead. */
   | { readonly type: 'transferFailed'; readonly to: string }
   /** The log is proven again: this node may vote from now on. */

@@ -78,9 +78,9 @@ export const MUTANTS = [
   {
     name: 'read-untold',
     title: 'reads do not wait for what followers may have committed before the leader knows',
-    file: 'sidecar/raft/reads.ts',
-    find: 'const index = Math.max(s.commit, s.toldDurable);',
-    replace: 'const index = s.commit;',
+    file: 'sidecar/raft/quorum-of-two.ts',
+    find: 'return Math.max(s.commit, s.toldDurable);',
+    replace: 'return s.commit;',
   },
   {
     name: 'follower-commits-old-terms',
@@ -116,5 +116,74 @@ export const MUTANTS = [
     file: 'sidecar/raft/fitness.ts',
     find: "s.role !== 'FOLLOWER' || s.postponed >= POSTPONED_MAX) return false;",
     replace: "s.role !== 'FOLLOWER') return false;",
+  },
+  {
+    name: 'read-before-noop',
+    title: 'serves a read before an entry of its own term is committed',
+    file: 'sidecar/raft/reads.ts',
+    find: 'if (s.log.termAt(s.commit) !== s.term) return;',
+    replace: '',
+  },
+  {
+    name: 'lease-before-noop',
+    title: 'has a lease before an entry of its own term is committed',
+    file: 'sidecar/raft/lease.ts',
+    find: "if (s.log.termAt(s.commit) !== s.term) return 'LEASE_NOT_YET';",
+    replace: '',
+  },
+  {
+    name: 'lease-over-pause',
+    title: 'keeps its lease over a pause: judges by the time of the last tick',
+    file: 'sidecar/raft/lease.ts',
+    find: 'const reason = leaseRefusal(s);',
+    replace: `const { now, wall } = s;
+  s.now = s.lastTick ?? now;
+  s.wall = wall - (now - s.now);
+  s.voidThrough = 0;
+  const reason = leaseRefusal(s);
+  s.now = now;
+  s.wall = wall;`,
+  },
+  {
+    name: 'lease-in-transfer',
+    title: 'keeps its lease while it hands leadership over',
+    file: 'sidecar/raft/lease.ts',
+    find: "if (s.transfer !== undefined || s.handedOver) return 'LEASE_TRANSFER';",
+    replace: '',
+  },
+  {
+    name: 'lease-after-transfer',
+    title: 'has a lease again after a transfer that failed, while its TimeoutNow is still on the way',
+    file: 'sidecar/raft/lease.ts',
+    find: 's.transfer !== undefined || s.handedOver',
+    replace: 's.transfer !== undefined',
+  },
+  {
+    name: 'lease-from-answer',
+    title: 'counts the lease from when the answer came, not from when it was asked for',
+    file: 'sidecar/raft/lease.ts',
+    find: 'sentAt: begun.at, sentWall: begun.wall,',
+    replace: 'sentAt: s.now, sentWall: s.wall,',
+  },
+  {
+    name: 'promise-forgotten',
+    title: 'a voter that was restarted votes at once, though it has promised not to',
+    file: 'sidecar/raft/state.ts',
+    find: 'if (config.lease !== undefined && this.term > 0) this.promisedAt = clock.now;',
+    replace: '',
+  },
+  {
+    name: 'lease-any-clock',
+    title: 'trusts promises kept by clocks that are too fast',
+    file: 'sidecar/raft/clock-rate.ts',
+    find: 'return now - this.#provenAt <= 2 * this.#windowMs;',
+    replace: 'return now > Number.NEGATIVE_INFINITY;',
+  },
+  {
+    name: 'lease-over-suspend',
+    title: 'keeps its lease while the machine sleeps and the monotonic clock stands still',
+    file: 'sidecar/raft/lease.ts',
+    find: 'if (wallAge >= trusted || wallAge < age * (1 - bound) - ROUNDING_MS)',
+    replace: 'if (wallAge < 0 && age < 0)',
   },
 ];

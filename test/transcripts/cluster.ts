@@ -59,7 +59,7 @@ export class Cluster {
   /** One input to one core, and all that follows from it at once. */
   step(node: ScriptNode, input: Input): void {
     if (node.raft === undefined) throw new ScriptError(`${node.id} is down`);
-    if (input.type === 'read') this.#invariants.readBegins(node.id, input.ref);
+    if (input.type === 'read' || input.type === 'leaseRead') this.#invariants.readBegins(node.id, input.ref);
     for (const effect of node.raft.step(input, node.clock)) {
       // Notes are for the record; a transcript shows what they are about.
       if (effect.type === 'note') continue;
@@ -150,7 +150,7 @@ export class Cluster {
       const slice = Math.min(left, (nodes[0]?.config.heartbeatMs ?? left) / 2);
       left -= slice;
       for (const node of nodes) {
-        node.now += slice;
+        node.now += slice * node.rate;
         if (node.raft !== undefined) this.step(node, { type: 'tick' });
       }
       afterSlice();

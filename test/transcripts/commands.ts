@@ -93,7 +93,9 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     cluster.node(nodeId(args.word())).electionMs = args.number();
   },
   clock: (cluster, args) => {
-    cluster.node(nodeId(args.word())).skew = args.numberOption('skew') ?? 0;
+    const node = cluster.node(nodeId(args.word()));
+    node.skew = args.numberOption('skew') ?? node.skew;
+    node.rate = (args.numberOption('rate') ?? node.rate * 100) / 100;
   },
   partition,
   /** That node alone on one side. */
@@ -129,6 +131,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     if (word !== 'yes' && word !== 'no') throw new ScriptError(`fit … ${word}?`);
     cluster.step(node, { type: 'fitness', fit: word === 'yes' });
   },
+  'lease-read': (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    cluster.step(node, { type: 'leaseRead', ref: toNumber(args.word().replace(/^r/, '')) });
+  },
   /** The leader tells a follower how far its own disk is. */
   tell: (cluster, args) => {
     const node = cluster.node(nodeId(args.word()));
@@ -144,6 +150,10 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
   /** The node did not run for so long, and has not ticked yet: messages may come first. */
   pause: (cluster, args) => {
     cluster.node(nodeId(args.word())).now += args.number();
+  },
+  /** The machine slept for so long: only the wall clock went on. */
+  suspend: (cluster, args) => {
+    cluster.node(nodeId(args.word())).skew += args.number();
   },
   stall: (cluster, args) => cluster.stall(cluster.node(nodeId(args.word())), args.number()),
   /** Time passes everywhere and every message arrives within a slice of it. */

@@ -69,6 +69,8 @@ export function inject(cluster: Cluster, args: Args): void {
     const [prevIndex, prevTerm] = positionOf(args.option('prev') ?? '0@0');
     const entries = entriesOfTerms(termsOf(args.option('entries')), prevIndex + 1);
     cluster.wire.push({ type, ...header, prevIndex, prevTerm, entries, commit, round, lastHash: '' });
+  } else if (type === 'VoteReply') {
+    cluster.wire.push({ type, ...header, preVote: false, granted: false, reason: 'OLD_TERM' });
   } else if (type === 'TimeoutNow') cluster.wire.push({ type, ...header });
   else throw new ScriptError(`inject … ${type}?`);
   printMessages(cluster, cluster.wire.slice(-1), 'on the wire');

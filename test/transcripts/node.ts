@@ -22,6 +22,8 @@ export class ScriptNode {
   now = 0;
   /** How far its wall clock is wrong. */
   skew = 0;
+  /** How fast both of its clocks go. */
+  rate = 1;
   /** What it waits for without a leader before it campaigns. */
   electionMs: number;
 

@@ -1,5 +1,6 @@
 /** Commands that set the stage: nodes and their disks, crashes, partitions. */
 import { describeNode } from '../../sidecar/raft/describe.ts';
+import type { LeaseConfig } from '../../sidecar/raft/types.ts';
 import { type Args, live, nodeId, nodesOf, toNumber } from './args.ts';
 import type { Cluster } from './cluster.ts';
 import { entriesOfTerms, type ScriptNode } from './node.ts';
@@ -26,6 +27,7 @@ export function addNodes(cluster: Cluster, args: Args): void {
     uncommittedBytes: args.numberOption('uncommitted-bytes') ?? 1_000_000,
     tailBytes: args.numberOption('tail-bytes') ?? 1_000_000,
     random: () => 0,
+    lease: leaseOption(args),
   };
   const disk = diskOptions(args);
   ids.forEach((id, i) => {
@@ -33,6 +35,12 @@ export function addNodes(cluster: Cluster, args: Args): void {
     const node = cluster.addNode({ ...settings, id }, Math.min(150 + 25 * i, 299));
     giveDisk(cluster, node, disk);
   });
+}
+
+/** `lease=20`: reads by lease, with a clock bound of 20 %. */
+function leaseOption(args: Args): LeaseConfig | undefined {
+  const percent = args.numberOption('lease');
+  return percent === undefined ? undefined : { clockBound: percent / 100 };
 }
 
 interface GivenDisk {

@@ -232,7 +232,7 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     makeAppend(from, to, [], { ...raft, prevIndex: 5, commit: 5 }),
     { type: 'AppendReply', ...raft, ok: true, index: 12, hintIndex: 3, hintTerm: 2, round: 4, applied: 11 },
     { type: 'Heartbeat', ...raft, commit: 12, round: 5, durable: 13, nobodyElse: true },
-    { type: 'HeartbeatReply', ...raft, round: 5, commit: 11, applied: 10, unfit: true },
+    { type: 'HeartbeatReply', ...raft, round: 5, commit: 11, applied: 10, unfit: true, promiseMs: 150, clockMs: 12 },
     { type: 'TimeoutNow', ...raft },
     { type: 'SnapshotChunk', ...raft, lastIndex: 8, lastTerm: 2, offset: 2 ** 33, data: command, done: true },
     { type: 'SnapshotReply', ...raft, lastIndex: 8, offset: 2 ** 33, installed: true },

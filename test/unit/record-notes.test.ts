@@ -170,7 +170,7 @@ describe('notes of the core', () => {
   it('tell once of a follower that is silent, and when it answers again', () => {
     const core = new Core([], 2);
     core.lead();
-    const REPLY = { round: 1, commit: 0, applied: 0, unfit: false };
+    const REPLY = { round: 1, commit: 0, applied: 0, unfit: false, promiseMs: 0, clockMs: 0 };
     const n3 = { group: '', from: 'n3', to: 'n1' };
     const alive = (): NoteEffect[] => core.receive({ type: 'HeartbeatReply', ...FROM_N2, term: 3, ...REPLY });
     const notes: NoteEffect[] = [];
