@@ -6,21 +6,35 @@
  * protocol); stop for good at `heal`.
  */
 import type { Append } from '../../shared/messages.ts';
-import { ELECTION_MAX_MS, ELECTION_MIN_MS } from './faults.ts';
+import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS } from './faults.ts';
 import { drawPartition } from './network.ts';
 import type { SimNode, Surroundings } from './node.ts';
 import type { Prng } from './prng.ts';
+
+/** What chaos lets a client do. */
+export interface ClientActs {
+  /** Some writes at once. */
+  burst(node: SimNode): void;
+  readByLease(node: SimNode): void;
+}
+
+function links(from: readonly SimNode[], to: readonly SimNode[]): string[] {
+  return from.flatMap((a) => to.filter((b) => b !== a).map((b) => `${a.id}>${b.id}`));
+}
+
+function linksBetween(some: readonly SimNode[], others: readonly SimNode[]): string[] {
+  return [...links(some, others), ...links(others, some)];
+}
 
 export class Chaos {
   readonly #world: Surroundings;
   readonly #nodes: readonly SimNode[];
   readonly #random: Prng;
-  readonly #burst: (node: SimNode) => void;
+  readonly #client: ClientActs;
 
-  /** `burst`: lets a client write to that node. */
-  constructor(world: Surroundings, nodes: readonly SimNode[], random: Prng, burst: (node: SimNode) => void) {
+  constructor(world: Surroundings, nodes: readonly SimNode[], random: Prng, client: ClientActs) {
     this.#world = world;
-    this.#burst = burst;
+    this.#client = client;
     this.#nodes = nodes;
     this.#random = random;
     for (const node of nodes) {
@@ -40,7 +54,14 @@ export class Chaos {
     this.#every(plan.appSickEveryMs, () => random.pick(nodes).app.toggleHealth());
     this.#every(plan.appCrashEveryMs, () => random.pick(nodes).app.crash());
     this.#every(plan.wallJumpEveryMs, () => random.pick(nodes).jumpWallClock());
+    this.#every(plan.suspendEveryMs, () =>
+      random.pick(nodes).suspend(random.between(0, 10 * ELECTION_MIN_MS)),
+    );
     this.#every(plan.transferEveryMs, () => this.#transfer());
+    this.#every(plan.trapEveryMs, () => this.#trap());
+    this.#every(plan.leaseReadEveryMs, () => {
+      for (const node of nodes) if (node.core?.role === 'LEADER') this.#client.readByLease(node);
+    });
     this.#every(plan.strayAppendEveryMs, () => this.#strayAppend(random.pick(nodes), random.pick(nodes)));
     this.#every(plan.campaignEveryMs, () => random.pick(nodes).input({ type: 'campaign' }));
   }
@@ -101,17 +122,18 @@ export class Chaos {
     const random = this.#random;
     const ids = this.#nodes.map((node) => node.id);
     const target = this.#likelyLeader();
-    const links = drawPartition(ids, target.id, random);
-    if (links.length === 0) return;
+    const cut = drawPartition(ids, target.id, random);
+    if (cut.length === 0) return;
     trace.count('partition');
-    trace.say(schedule.now, () => `PARTITION ${links.join(' ')}`);
-    network.cut(links);
-    if (random.chance(0.5)) schedule.after(random.between(0, ELECTION_MAX_MS), () => this.#burst(target));
+    trace.say(schedule.now, () => `PARTITION ${cut.join(' ')}`);
+    network.cut(cut);
+    if (random.chance(0.5))
+      schedule.after(random.between(0, ELECTION_MAX_MS), () => this.#client.burst(target));
     if (random.chance(0.3)) {
       // Swizzle: the links come back one by one, in any order.
-      for (const link of links) this.#mendLater([link], random.between(0.5, 20) * ELECTION_MIN_MS);
+      for (const link of cut) this.#mendLater([link], random.between(0.5, 20) * ELECTION_MIN_MS);
     } else {
-      this.#mendLater(links, random.between(0.5, 20) * ELECTION_MIN_MS);
+      this.#mendLater(cut, random.between(0.5, 20) * ELECTION_MIN_MS);
     }
   }
 
@@ -128,6 +150,84 @@ export class Chaos {
 
   #mendLater(links: readonly string[], ms: number): void {
     this.#world.schedule.after(ms, () => this.#world.network.mend(links));
+  }
+
+  /**
+   * What a lease stands on goes away at once. A bare quorum, the leader in it, is kept from the others until those would
+   * elect anybody. Then nobody hears the leader any more, something happens to it or to those who have promised, and
+   * everybody else is asked to campaign.
+   */
+  #trap(): void {
+    const { network, schedule, trace } = this.#world;
+    const random = this.#random;
+    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
+    if (leader === undefined || this.#nodes.length < 3) return;
+    trace.count('trap');
+    const rest = this.#nodes.filter((node) => node !== leader);
+    random.shuffle(rest);
+    const loyal = rest.splice(0, Math.floor(this.#nodes.length / 2));
+    const apart = linksBetween([leader, ...loyal], rest);
+    network.cut(apart);
+    schedule.after(random.between(0.5, 1.5) * ELECTION_MAX_MS, () => {
+      network.mend(apart);
+      if (!this.#world.healed) this.#spring(leader, loyal, rest);
+    });
+  }
+
+  #spring(leader: SimNode, loyal: readonly SimNode[], rest: readonly SimNode[]): void {
+    const { network, schedule } = this.#world;
+    const random = this.#random;
+    const soon = (): number => random.between(0, 1) * ELECTION_MIN_MS;
+    const others = [...loyal, ...rest];
+    let alone = linksBetween([leader], others);
+    let still = 0;
+    switch (random.int(6)) {
+      case 0:
+        for (const node of loyal) {
+          node.crash('killed');
+          if (!node.up) node.start();
+        }
+        break;
+      case 1:
+        leader.pause(2 * soon());
+        break;
+      case 2:
+        leader.suspend(2 * soon());
+        break;
+      case 3:
+        // It is heard once more, and hears nothing of what follows from that.
+        alone = links(others, [leader]);
+        leader.input({ type: 'transfer', to: random.pick(loyal).id });
+        break;
+      case 4: {
+        // The last answers come late.
+        const late = links(loyal, [leader]);
+        alone = [...links([leader], others), ...links(rest, [leader])];
+        network.clog(late);
+        still = 2 * HEARTBEAT_MS;
+        schedule.after(still + soon(), () => {
+          network.unclog(late);
+          if (!this.#world.healed) this.#cutFor(late, ELECTION_MAX_MS);
+        });
+        break;
+      }
+    }
+    schedule.after(still, () => {
+      if (this.#world.healed) return;
+      this.#cutFor(alone, random.between(0.5, 2) * ELECTION_MAX_MS);
+      for (const node of others) this.#campaignLater(node, 2 * soon());
+    });
+  }
+
+  #cutFor(cut: readonly string[], ms: number): void {
+    this.#world.network.cut(cut);
+    this.#mendLater(cut, ms);
+  }
+
+  #campaignLater(node: SimNode, ms: number): void {
+    this.#world.schedule.after(ms, () => {
+      if (!this.#world.healed) node.input({ type: 'campaign' });
+    });
   }
 
   #transfer(): void {

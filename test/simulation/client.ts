@@ -85,7 +85,9 @@ export class SimClient {
 
   #readFrom(node: SimNode): void {
     this.#open++;
-    this.read(node, () => this.#closed());
+    const byLease = this.#world.plan.raft.lease !== undefined && this.#random.chance(0.7);
+    if (byLease) this.readByLease(node, () => this.#closed());
+    else this.read(node, () => this.#closed());
   }
 
   #writeTo(node: SimNode): void {
@@ -101,6 +103,18 @@ export class SimClient {
       const served = 'index' in outcome;
       if (served) checker.read(floor, outcome.index);
       trace.count(served ? 'read' : `read refused: ${outcome.code}`);
+      done(served);
+    }, REQUEST_MS);
+  }
+
+  /** The same by lease: the judge asks as much of it. */
+  readByLease(node: SimNode, done: (served: boolean) => void): void {
+    const { checker, trace } = this.#world;
+    const floor = checker.committed.length;
+    node.leaseRead((outcome) => {
+      const served = 'index' in outcome;
+      if (served) checker.read(floor, outcome.index);
+      trace.count(served ? 'read by lease' : `read by lease refused: ${outcome.message}`);
       done(served);
     }, REQUEST_MS);
   }

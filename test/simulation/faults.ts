@@ -44,6 +44,12 @@ export interface FaultPlan {
   /** Rate of each node's clock differs by up to this share. */
   readonly drift: number;
   readonly wallJumpEveryMs: number;
+  /** The machine sleeps: nothing runs, and the monotonic clock stands still. */
+  readonly suspendEveryMs: number;
+  /** Whoever takes itself for the leader is read from by lease. */
+  readonly leaseReadEveryMs: number;
+  /** Everything that a lease stands on is taken away at once: see `Chaos`. */
+  readonly trapEveryMs: number;
   readonly transferEveryMs: number;
   readonly campaignEveryMs: number;
   /** Appends that a leader of another make could send: from anywhere in its log, of any length, even empty. */
@@ -60,7 +66,31 @@ export interface FaultPlan {
   readonly raft: Omit<RaftConfig, 'id' | 'group' | 'membership' | 'random'>;
 }
 
+/** Leases are drawn last, so that the rest of a seed is as it was before there were any. */
 export function drawPlan(random: Prng): FaultPlan {
+  const faults = drawFaults(random);
+  const suspendEveryMs = random.between(500, 5000);
+  const plan = { ...faults, suspendEveryMs: random.chance(0.5) ? suspendEveryMs : 0 };
+  const drawn = drawLease(random, faults.drift);
+  const leases = random.chance(0.7) && faults.raft.checkQuorum;
+  if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0 };
+  const { clockBound, ...more } = drawn;
+  return { ...plan, ...more, raft: { ...faults.raft, lease: { clockBound } } };
+}
+
+/** Some bounds cover the drift, others do not: then no lease may be had. */
+function drawLease(random: Prng, drift: number) {
+  const clockBound = random.pick([0.02, 0.1, 0.2, 0.2, 0.3]);
+  const leaseReadEveryMs = random.between(1, 30);
+  const trapEveryMs = random.between(200, 1000);
+  const traps = random.chance(0.6);
+  const wild = random.chance(0.3);
+  return { clockBound, leaseReadEveryMs, trapEveryMs: traps ? trapEveryMs : 0, drift: wild ? 0.4 : drift };
+}
+
+type LeaseFaults = 'suspendEveryMs' | 'leaseReadEveryMs' | 'trapEveryMs';
+
+function drawFaults(random: Prng): Omit<FaultPlan, LeaseFaults> {
   const nodes = random.pick([1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5]);
   /** Half of the seeds go without; the draw is made anyway, so that the rest of the plan stays. */
   const sometimes = (draw: () => number): number => {

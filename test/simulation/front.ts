@@ -41,6 +41,8 @@ export interface FrontHost {
   send(message: RoutingMessage): void;
   /** Calls `Front.flush` soon, in an event of its own. */
   wake(): void;
+  /** Runs now, or when the process goes on. */
+  whenRunning(run: () => void): void;
   count(name: string): void;
 }
 
@@ -101,6 +103,18 @@ export class Front implements RoutingPort {
     const deadline = this.#host.clock + timeoutMs;
     this.#reads.take({ index: undefined, deadline, done: this.#once(whenDone) });
     this.#host.wake();
+  }
+
+  /** The lease is judged when the process comes to it: after a pause that is long after the client asked. */
+  leaseRead(whenDone: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
+    const deadline = this.#host.clock + timeoutMs;
+    const done = this.#once(whenDone);
+    this.#host.whenRunning(() => {
+      for (const effect of this.#host.step({ type: 'leaseRead', ref: 0 })) {
+        if (effect.type === 'readReady') this.#reads.take({ index: effect.index, deadline, done });
+        else if (effect.type === 'readRefused') done(refusal('NOT_READY', effect.reason));
+      }
+    });
   }
 
   #once<T>(answer: (outcome: T | Refusal) => void): (outcome: T | Refusal) => void {

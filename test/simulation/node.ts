@@ -61,6 +61,9 @@ export class SimNode {
   /** While the process stands still: what it will find when it goes on. */
   #paused: (() => void)[] | undefined;
   #wallJump = 0;
+  /** For how long its machine has slept, and since when it does, of true time. */
+  #slept = 0;
+  #asleepSince: number | undefined;
   /** Called when the process is gone. */
   onCrash: (cause: string) => void = () => undefined;
   /** Called when this node becomes leader. */
@@ -109,7 +112,7 @@ export class SimNode {
   }
   /** This node's monotonic clock, ms. */
   get clock(): number {
-    return this.#world.schedule.now * this.#rate;
+    return ((this.#asleepSince ?? this.#world.schedule.now) - this.#slept) * this.#rate;
   }
 
   // ---------------------------------------------------------------- life and death
@@ -136,6 +139,7 @@ export class SimNode {
     const { trace, checker, schedule } = this.#world;
     this.#life = undefined;
     this.#paused = undefined;
+    this.#awake();
     const left = this.disk.crash(this.#random);
     trace.count('crash');
     trace.count(`crash: ${cause}`);
@@ -162,8 +166,23 @@ export class SimNode {
   resume(): void {
     const found = this.#paused ?? [];
     this.#paused = undefined;
+    this.#awake();
     if (this.#random.chance(0.5)) this.#random.shuffle(found);
     for (const run of found) run();
+  }
+
+  /** As a pause, but the monotonic clock stands still as well. */
+  suspend(ms: number): void {
+    if (this.#life === undefined || this.#paused !== undefined) return;
+    this.#world.trace.count('suspend');
+    this.#asleepSince = this.#world.schedule.now;
+    this.pause(ms);
+  }
+
+  #awake(): void {
+    if (this.#asleepSince === undefined) return;
+    this.#slept += this.#world.schedule.now - this.#asleepSince;
+    this.#asleepSince = undefined;
   }
 
   jumpWallClock(): void {
@@ -187,6 +206,9 @@ export class SimNode {
         network.send(message);
       },
       wake: () => this.#wake(),
+      whenRunning: (run) => {
+        if (alive()) this.#whenRunning(run);
+      },
       count: (name) => trace.count(name),
     };
   }
@@ -203,7 +225,7 @@ export class SimNode {
   }
 
   #wall(): number {
-    return WALL_BASE + this.clock + this.#wallJump;
+    return WALL_BASE + this.#world.schedule.now * this.#rate + this.#wallJump;
   }
 
   /** Runs now, or when the process goes on; never in another life. */
@@ -415,5 +437,10 @@ export class SimNode {
   /** Takes a linearizable read of a client; answers once. Only while the node is up. */
   read(done: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
     this.#life?.front.read(done, timeoutMs);
+  }
+
+  /** The same by lease. */
+  leaseRead(done: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
+    this.#life?.front.leaseRead(done, timeoutMs);
   }
 }

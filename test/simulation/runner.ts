@@ -45,7 +45,7 @@ const STREAM = { plan: 0, network: 1, chaos: 2, node: 10, client: 100, session: 
 const SESSION_CLIENTS = 2;
 
 /** One leader within ten election timeouts of faultless time; slow clocks count slower. */
-const LEADER_MS = 10 * ELECTION_MAX_MS * 1.2;
+const LEADER_MS = 10 * ELECTION_MAX_MS * 1.1;
 /** A leader that is not fit hands over, and not twice: also to one that crashed and came back meanwhile. */
 const FIT_LEADER_MS = 3 * HAND_OVER_MS + LEADER_MS;
 /** So long nothing may change once all is well. */
@@ -88,9 +88,10 @@ class Run {
     const voters = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
     this.world = this.#surroundings(seed, plan, voters, options.lyingDisks ?? false);
     this.#nodes = voters.map((id, i) => new SimNode(id, this.world, new Prng(seed, STREAM.node + i)));
-    this.#chaos = new Chaos(this.world, this.#nodes, new Prng(seed, STREAM.chaos), (node) =>
-      this.#clients[0]?.burst(node),
-    );
+    this.#chaos = new Chaos(this.world, this.#nodes, new Prng(seed, STREAM.chaos), {
+      burst: (node) => this.#clients[0]?.burst(node),
+      readByLease: (node) => this.#clients[0]?.readByLease(node, () => undefined),
+    });
     const next = (): number => ++this.#commands;
     this.#clients = Array.from(
       { length: plan.clients },
@@ -140,7 +141,8 @@ class Run {
     this.trace.say(this.schedule.now, () => 'HEALED');
     for (const client of [...this.#clients, ...this.#sessionClients]) client.stop();
     this.#chaos.heal();
-    this.#until('one leader', LEADER_MS, () => this.#oneLeader());
+    const slowest = 1 - this.world.plan.drift;
+    this.#until('one leader', LEADER_MS / slowest, () => this.#oneLeader());
     const lengths = this.#nodes.map(({ disk }) => disk.written.length);
     const limitMs =
       SERVE_MS +
@@ -150,7 +152,7 @@ class Run {
       this.#sessionClients.every((client) => client.settled),
     );
     this.#until('all logs equal', limitMs, () => this.#agreed());
-    this.#until('led by a node whose app is well', FIT_LEADER_MS, () => this.#ledWell());
+    this.#until('led by a node whose app is well', FIT_LEADER_MS / slowest, () => this.#ledWell());
     this.#staysLed();
     this.#lastWords();
   }
