@@ -23,7 +23,7 @@ export const DEFINITE_CODES = [
   'UNAUTHORIZED',
   'FORBIDDEN',
   'NOT_FOUND',
-  /** HTTP health only: a check of `/readyz` fails. */
+  /** A check of `/readyz` fails; or a leader has no lease now for a LEASE read. */
   'NOT_READY',
   'UNSUPPORTED',
 ] as const;

@@ -74,6 +74,13 @@ function milliseconds(least: number, most: number) {
   });
 }
 
+const share = value((raw) => {
+  const number = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw;
+  if (typeof number !== 'number' || !(number >= 0.01 && number <= 0.5))
+    throw new RangeError('must be a number from 0.01 to 0.5, such as 0.2 for 20 %');
+  return number;
+});
+
 const yesOrNo = value((raw) => {
   if (raw === true || raw === 'true' || raw === '1') return true;
   if (raw === false || raw === 'false' || raw === '0') return false;
@@ -106,6 +113,9 @@ const settingsSchema = z.object({
   appGraceMs: milliseconds(0, 3_600_000).default(LIMITS.appGraceMs),
   preVote: yesOrNo.default(true),
   checkQuorum: yesOrNo.default(true),
+  leaseReads: yesOrNo.default(false),
+  /** Two clocks that are being corrected in opposite directions, as fast as the usual daemons do it (8 %), keep within this. */
+  leaseClockBound: share.default(0.2),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 });
 
@@ -226,6 +236,7 @@ function crossCheck(
       `${from('heartbeatMs')} (${rest.heartbeatMs}) must be at most half of ${from('electionMinMs')} (${rest.electionMinMs}).`,
     );
   }
+  if (rest.leaseReads) checkLease(settings, from);
   refuseOffMachine(rest.peerListen === undefined ? 'members' : 'peerListen', peerListen.host, from);
   refuseOffMachine('httpListen', rest.httpListen.host, from);
   for (const setting of ['agentListen', 'agentReadyListen'] as const) {
@@ -234,6 +245,22 @@ function crossCheck(
   }
   const socket = rest.appSocket ?? defaultSocket(data, rest.cluster, id);
   return { ...rest, id, members: all, dataDir: data, peerListen, appSocket: socket };
+}
+
+/** Leases stand on voters that keep to a leader, and on a leader that gives up without a quorum. */
+function checkLease(settings: z.infer<typeof settingsSchema>, from: (setting: SettingName) => string): void {
+  const { checkQuorum, electionMinMs, heartbeatMs, leaseClockBound } = settings;
+  if (!checkQuorum) {
+    throw usageError(
+      `${from('leaseReads')} needs check-quorum, which ${from('checkQuorum')} switches off: a leader that does not notice the loss of its quorum must not serve reads by lease.`,
+    );
+  }
+  const leaseMs = Math.floor(electionMinMs * (1 - leaseClockBound));
+  if (leaseMs <= heartbeatMs) {
+    throw usageError(
+      `${from('leaseReads')} would give leases of ${leaseMs} ms (${from('electionMinMs')} ${electionMinMs} without ${from('leaseClockBound')} ${leaseClockBound}), which must be more than ${from('heartbeatMs')} (${heartbeatMs}) that renews them.`,
+    );
+  }
 }
 
 /** Nothing that another machine can reach may be without TLS, and this version has none (promise 8). */

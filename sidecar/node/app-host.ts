@@ -22,6 +22,7 @@ import type {
 import type { SessionTable } from '../machine/session-table.ts';
 import { type TicketRequest, ticketOf } from '../routing/port.ts';
 import type { ReadTicket } from '../routing/reads.ts';
+import { leaseReadRefusal } from './lease-reads.ts';
 import type { Node } from './node.ts';
 import { tableAt } from './sessions.ts';
 
@@ -160,7 +161,7 @@ export class NodeAppHost implements AppHost {
         done({ index: app.applied });
         return;
       case 'LEASE':
-        done(refusal('UNSUPPORTED', 'LEASE reads are not available yet; LINEARIZABLE is always safe'));
+        this.#leaseRead(request.timeoutMs, done);
         return;
       case 'AT_LEAST':
       case 'LINEARIZABLE':
@@ -171,6 +172,16 @@ export class NodeAppHost implements AppHost {
         });
         this.#node.options.listener.committed();
         this.#node.wake();
+    }
+  }
+
+  #leaseRead(timeoutMs: number, done: ReadTicket['done']): void {
+    const { driver, options, reads } = this.#node;
+    const answer = driver.leaseRead();
+    if ('refused' in answer) done(leaseReadRefusal(answer.refused, driver.raft.leader, options.raft));
+    else {
+      reads.take({ index: answer.index, deadline: performance.now() + timeoutMs, done });
+      options.listener.committed();
     }
   }
 

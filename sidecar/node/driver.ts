@@ -16,6 +16,7 @@ import type {
   Clock,
   Effect,
   Input,
+  LeaseRefusal,
   NoteEffect,
   PersistEffect,
   RaftConfig,
@@ -136,6 +137,16 @@ export class RaftDriver {
 
   read(ref: number): void {
     this.step({ type: 'read', ref });
+  }
+
+  /** A read index without asking anybody; answers at once. MUST NOT be called from within a listener. */
+  leaseRead(): { readonly index: number } | { readonly refused: LeaseRefusal } {
+    if (this.#stopped || this.#blocked || this.#busy) return { refused: 'NOT_LEADER' };
+    for (const effect of this.#run({ type: 'leaseRead', ref: 0 })) {
+      if (effect.type === 'readReady') return { index: effect.index };
+      if (effect.type === 'readRefused' && effect.reason !== 'OVERLOADED') return { refused: effect.reason };
+    }
+    return { refused: 'NOT_LEADER' };
   }
 
   /** Clients of that follower wait for everything up to `index`: it is told of the commit at once. */

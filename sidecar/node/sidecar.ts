@@ -46,6 +46,8 @@ export interface SidecarOptions extends BalancerOptions {
   readonly appGraceMs: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
+  readonly leaseReads: boolean;
+  readonly leaseClockBound: number;
   readonly logLevel: LogLevel;
 }
 
@@ -409,5 +411,6 @@ function raftConfig(options: SidecarOptions): RaftConfig {
     uncommittedBytes: LIMITS.uncommittedBytes,
     tailBytes: LIMITS.tailBytes,
     random: Math.random,
+    lease: options.leaseReads ? { clockBound: options.leaseClockBound } : undefined,
   };
 }

@@ -62,6 +62,8 @@ describe('configuration of run', () => {
       appGraceMs: 5_000,
       preVote: true,
       checkQuorum: true,
+      leaseReads: false,
+      leaseClockBound: 0.2,
       logLevel: 'info',
     });
   });
@@ -86,6 +88,16 @@ describe('configuration of run', () => {
     assert.equal(merged.preVote, false);
     assert.deepEqual(merged.members, [{ id: 'n1', host: '127.0.0.1', port: 7001 }]);
     assert.equal(loadConfig({}, { OUTRIGGER_CONFIG: config }).logLevel, 'debug');
+  });
+
+  it('takes leases from all three sources', () => {
+    const config = file({ leaseReads: true, leaseClockBound: 0.3 });
+    const env = { OUTRIGGER_LEASE_CLOCK_BOUND: '0.25' };
+    assert.equal(loadConfig({ ...GOOD, config }, {}).leaseClockBound, 0.3);
+    assert.equal(loadConfig({ ...GOOD, config }, env).leaseClockBound, 0.25);
+    assert.equal(loadConfig({ ...GOOD, config, leaseClockBound: '0.1' }, env).leaseClockBound, 0.1);
+    assert.equal(loadConfig({ ...GOOD, config }, {}).leaseReads, true);
+    assert.equal(loadConfig({ ...GOOD, config }, { OUTRIGGER_LEASE_READS: 'false' }).leaseReads, false);
   });
 
   it('takes an empty environment variable for an absent one', () => {
@@ -209,6 +221,22 @@ describe('configuration of run', () => {
       'a slow heartbeat',
       { heartbeatMs: '300' },
       /^--heartbeat-ms \(300\) must be at most half of --election-min-ms \(150\)\.$/,
+    ],
+    ['a clock bound that is no share', { leaseClockBound: '20 %' }, /^--lease-clock-bound must be a number/],
+    [
+      'a clock bound of nothing',
+      { leaseClockBound: '0' },
+      /^--lease-clock-bound must be .* from 0\.01 to 0\.5/,
+    ],
+    [
+      'leases of a leader that needs no quorum',
+      { leaseReads: true, checkQuorum: false },
+      /^--lease-reads needs check-quorum, which --check-quorum switches off: .*\.$/,
+    ],
+    [
+      'leases that end before they are renewed',
+      { leaseReads: true, leaseClockBound: 0.5, electionMinMs: 100 },
+      /^--lease-reads would give leases of 50 ms \(--election-min-ms 100 .* more than --heartbeat-ms \(50\)/,
     ],
     ['a list without this node', { id: 'n9' }, /^--members must list this node: n9 is not in it\.$/],
     [

@@ -7,11 +7,13 @@ import { chooseOne, type TargetFlags, targetOptions } from '../targets.ts';
 
 const HELP = `
 Prints an index: the app beside the node that was asked has applied at least that much when the answer comes, so what it
-holds from then on is at least as new as the consistency says. LINEARIZABLE sees every write that was acknowledged before.
+holds from then on is at least as new as the consistency says. LINEARIZABLE sees every write that was acknowledged before;
+LEASE as well, without asking anybody, on a leader that runs with --lease-reads and has a lease now. STALE promises nothing.
 
 Examples:
   outrigger read
-  outrigger read --node n3 --consistency AT_LEAST --index 41`;
+  outrigger read --node n3 --consistency AT_LEAST --index 41
+  outrigger read --consistency LEASE`;
 
 interface ReadFlags extends TargetFlags {
   readonly consistency: string;
@@ -33,7 +35,7 @@ export function addRead(program: Command, shell: Shell): void {
       if ((consistency === 'AT_LEAST') !== (index !== undefined)) {
         throw usageError('--consistency AT_LEAST and --index go together.');
       }
-      const client = await chooseOne(flags, shell.env);
+      const client = await chooseOne(flags, shell.env, consistency === 'LEASE' ? 'leader' : 'any');
       const body = index === undefined ? { consistency } : { consistency, index };
       const answer = await client.post<{ index: number }>('/v1/read', 'write', body);
       if (flags.json) shell.out.json(answer);

@@ -75,6 +75,8 @@ export function addRun(program: Command, shell: Shell): void {
     )
     .option('--no-pre-vote', 'campaign without asking first whether it could win')
     .option('--no-check-quorum', 'let a leader stay that hears from no quorum')
+    .option('--lease-reads', 'let the leader serve LEASE reads; read in docs/protocol.md what they stand on')
+    .option('--lease-clock-bound <share>', 'how much slower one clock may be than another (default: 0.2)')
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .option('--config <file>', 'JSON file with the same settings')
     .option('--json', 'print what was bound as one line of JSON')
