@@ -252,7 +252,7 @@ function checkLease(settings: z.infer<typeof settingsSchema>, from: (setting: Se
   const { checkQuorum, electionMinMs, heartbeatMs, leaseClockBound } = settings;
   if (!checkQuorum) {
     throw usageError(
-      `${from('leaseReads')} needs check-quorum, which ${from('checkQuorum')} switches off: a leader that does not notice the loss of its quorum must not serve reads by lease.`,
+      `${from('leaseReads')} needs check-quorum, and ${from('checkQuorum')} is off: a leader must notice when it has lost its quorum.`,
     );
   }
   const leaseMs = Math.floor(electionMinMs * (1 - leaseClockBound));

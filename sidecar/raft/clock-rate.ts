@@ -6,7 +6,8 @@
  * them say how far its clock went, and between what limits ours did meanwhile. Only proof counts: what cannot be told
  * apart from a clock that is too fast is no proof.
  *
- * MUST: be pure. MAY: be late to notice a clock that changes its rate, by up to one window.
+ * MUST: be pure. MAY: be late to notice a clock that changes its rate: by a third of a window where it becomes twice as
+ * fast, by two windows where it passes the bound by little (and then the lease is wrong by little).
  */
 
 export interface ClockReading {
@@ -28,7 +29,7 @@ export class ClockRate {
   /** On our clock; -Infinity while nothing is proven. */
   #provenAt = Number.NEGATIVE_INFINITY;
 
-  /** `bound`: see LeaseConfig. `windowMs`: no comparison spans more than about this. */
+  /** `bound`: see LeaseConfig. `windowMs`: no comparison spans more than about this, and a proof is good for so long. */
   constructor(bound: number, windowMs: number) {
     this.#bound = bound;
     this.#windowMs = windowMs;
@@ -36,7 +37,7 @@ export class ClockRate {
 
   /** Was it proven lately? */
   holds(now: number): boolean {
-    return now - this.#provenAt <= 2 * this.#windowMs;
+    return now - this.#provenAt <= this.#windowMs;
   }
 
   /** Readings come in the order in which we asked for them. */

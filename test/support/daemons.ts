@@ -41,6 +41,8 @@ export interface ClusterOptions {
   readonly envOf?: (id: string) => NodeJS.ProcessEnv;
   /** Further flags of `outrigger run`. Of two of the same name the last one counts. */
   readonly flags?: readonly string[];
+  /** The program, where it is not the one that was built: `bin/outrigger.mjs`. */
+  readonly script?: string;
   /** Puts a network between them that can be cut: `Daemons.network`. */
   readonly partitions?: boolean;
 }
@@ -83,6 +85,7 @@ export class Daemons {
     members: string,
     env: NodeJS.ProcessEnv = {},
     flags: readonly string[] = [],
+    script = 'bin/outrigger.mjs',
   ): Promise<Daemon> {
     const stderr: string[] = [];
     let ready: () => void = () => undefined;
@@ -92,7 +95,7 @@ export class Daemons {
     const child = await ManagedProcess.start({
       command: process.execPath,
       args: [
-        ...[resolve('bin/outrigger.mjs'), 'run', '--id', plan.id, '--cluster', 'daemons', '--data', plan.dir],
+        ...[resolve(script), 'run', '--id', plan.id, '--cluster', 'daemons', '--data', plan.dir],
         ...['--members', members, '--peer-listen', plan.peer, '--http-listen', plan.http],
         ...['--app-socket', plan.socket, '--json', '--exit-with-parent'],
         ...(members.includes(',') ? CALM : []),
@@ -113,7 +116,7 @@ export class Daemons {
 
   /** Starts `size` daemons that know each other; resolves when one leads. */
   async cluster(size: number, options: ClusterOptions = {}): Promise<Daemon[]> {
-    const { dir = this.root, envOf = () => ({}), flags = [], partitions = false } = options;
+    const { dir = this.root, envOf = () => ({}), flags = [], partitions = false, script } = options;
     const ports = await pickPorts(size * 2);
     const plans = Array.from({ length: size }, (_, at) => ({
       id: `n${at + 1}`,
@@ -125,7 +128,7 @@ export class Daemons {
     this.#network = partitions ? await PeerNetwork.open(plans) : undefined;
     const members = (id: string): string => this.#network?.membersFor(id) ?? membersOf(plans);
     const all = await Promise.all(
-      plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flags)),
+      plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flags, script)),
     );
     await this.until('a leader is there', async () => (await this.leaderOf(all)) !== undefined);
     return all;

@@ -19,7 +19,10 @@ export class EchoMachine {
 
   /** Resolves when the sidecar has taken it. `appliedIndex`: what it says it has applied already. */
   static async attach(socket: string, appliedIndex = 0): Promise<EchoMachine> {
-    const machine = new EchoMachine(await AppClient.greet(socket, 'json', { appliedIndex }), appliedIndex);
+    const client = await AppClient.open(socket, 'json', { keepBytes: false });
+    client.hello({ appliedIndex });
+    await client.next('welcome');
+    const machine = new EchoMachine(client, appliedIndex);
     void machine.#run();
     return machine;
   }

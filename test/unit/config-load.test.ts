@@ -231,7 +231,7 @@ describe('configuration of run', () => {
     [
       'leases of a leader that needs no quorum',
       { leaseReads: true, checkQuorum: false },
-      /^--lease-reads needs check-quorum, which --check-quorum switches off: .*\.$/,
+      /^--lease-reads needs check-quorum, and --check-quorum is off: .*\.$/,
     ],
     [
       'leases that end before they are renewed',
