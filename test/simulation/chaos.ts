@@ -50,12 +50,12 @@ export class Chaos {
     this.#every(plan.crashEveryMs, () => this.#crash());
     this.#every(plan.partitionEveryMs, () => this.#partition());
     this.#every(plan.clogEveryMs, () => this.#clog());
-    this.#every(plan.pauseEveryMs, () => random.pick(nodes).pause(random.between(0, 10 * ELECTION_MIN_MS)));
+    this.#every(plan.pauseEveryMs, () => this.#likelyLeader().pause(random.between(0, 10 * ELECTION_MIN_MS)));
     this.#every(plan.appSickEveryMs, () => random.pick(nodes).app.toggleHealth());
     this.#every(plan.appCrashEveryMs, () => random.pick(nodes).app.crash());
     this.#every(plan.wallJumpEveryMs, () => random.pick(nodes).jumpWallClock());
     this.#every(plan.suspendEveryMs, () =>
-      random.pick(nodes).suspend(random.between(0, 10 * ELECTION_MIN_MS)),
+      this.#likelyLeader().suspend(random.between(0, 10 * ELECTION_MIN_MS)),
     );
     this.#every(plan.transferEveryMs, () => this.#transfer());
     this.#every(plan.trapEveryMs, () => this.#trap());
@@ -195,8 +195,9 @@ export class Chaos {
         leader.suspend(2 * soon());
         break;
       case 3:
-        // It is heard once more, and hears nothing of what follows from that.
+        // It is heard, and soon hears nothing of what follows from that.
         alone = links(others, [leader]);
+        still = random.between(0, 40);
         leader.input({ type: 'transfer', to: random.pick(loyal).id });
         break;
       case 4: {

@@ -356,4 +356,10 @@ export class Checker {
       `a read is served from ${index}, ${floor} was committed before`,
     );
   }
+
+  /** The same of a read index, which a leader may know before anybody claims that it is committed. */
+  readIndex(floor: number, index: number): void {
+    if (index < floor)
+      throw new Violation('Linearizable reads', `a read index is ${index}, ${floor} was committed before`);
+  }
 }

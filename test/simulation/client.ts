@@ -107,16 +107,22 @@ export class SimClient {
     }, REQUEST_MS);
   }
 
-  /** The same by lease: the judge asks as much of it. */
-  readByLease(node: SimNode, done: (served: boolean) => void): void {
+  /** The same by lease: the judge asks as much of it. `done` says why it was refused, if it was. */
+  readByLease(node: SimNode, done: (refused: string | undefined) => void): void {
     const { checker, trace } = this.#world;
     const floor = checker.committed.length;
-    node.leaseRead((outcome) => {
-      const served = 'index' in outcome;
-      if (served) checker.read(floor, outcome.index);
-      trace.count(served ? 'read by lease' : `read by lease refused: ${outcome.message}`);
-      done(served);
-    }, REQUEST_MS);
+    node.leaseRead(
+      {
+        found: (index) => checker.readIndex(floor, index),
+        done: (outcome) => {
+          const served = 'index' in outcome;
+          if (served) checker.read(floor, outcome.index);
+          trace.count(served ? 'read by lease' : `read by lease refused: ${outcome.message}`);
+          done(served ? undefined : outcome.message);
+        },
+      },
+      REQUEST_MS,
+    );
   }
 
   /** Writes one new command at `node`; `done` says whether it was acknowledged. */

@@ -41,7 +41,7 @@ export interface FrontHost {
   send(message: RoutingMessage): void;
   /** Calls `Front.flush` soon, in an event of its own. */
   wake(): void;
-  /** Runs now, or when the process goes on. */
+  /** Does what a client asked for: now, or when the process goes on. */
   whenRunning(run: () => void): void;
   count(name: string): void;
 }
@@ -49,6 +49,12 @@ export interface FrontHost {
 /** What a client asks for. */
 export type WriteRequest = Omit<TicketRequest, 'deadline' | 'session' | 'sequence'> &
   Partial<Pick<TicketRequest, 'session' | 'sequence'>>;
+
+export interface LeaseReadRequest {
+  /** The read index: what the app has when it is served may be newer, and hide that this one is too old. */
+  readonly found: (index: number) => void;
+  readonly done: (outcome: { readonly index: number } | Refusal) => void;
+}
 
 export class Front implements RoutingPort {
   readonly id: string;
@@ -106,13 +112,15 @@ export class Front implements RoutingPort {
   }
 
   /** The lease is judged when the process comes to it: after a pause that is long after the client asked. */
-  leaseRead(whenDone: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
+  leaseRead(request: LeaseReadRequest, timeoutMs: number): void {
     const deadline = this.#host.clock + timeoutMs;
-    const done = this.#once(whenDone);
+    const done = this.#once(request.done);
     this.#host.whenRunning(() => {
       for (const effect of this.#host.step({ type: 'leaseRead', ref: 0 })) {
-        if (effect.type === 'readReady') this.#reads.take({ index: effect.index, deadline, done });
-        else if (effect.type === 'readRefused') done(refusal('NOT_READY', effect.reason));
+        if (effect.type === 'readReady') {
+          request.found(effect.index);
+          this.#reads.take({ index: effect.index, deadline, done });
+        } else if (effect.type === 'readRefused') done(refusal('NOT_READY', effect.reason));
       }
     });
   }

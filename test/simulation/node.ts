@@ -13,7 +13,7 @@ import { AppSide } from './app-side.ts';
 import { type Checker, Violation } from './checker.ts';
 import { SimDisk } from './disk.ts';
 import { ELECTION_MAX_MS, type FaultPlan, HEARTBEAT_MS } from './faults.ts';
-import { Front, type FrontHost, type WriteRequest } from './front.ts';
+import { Front, type FrontHost, type LeaseReadRequest, type WriteRequest } from './front.ts';
 import type { SimNetwork } from './network.ts';
 import type { Prng } from './prng.ts';
 import type { Schedule } from './schedule.ts';
@@ -40,6 +40,12 @@ const TICK_MS = HEARTBEAT_MS / 2;
 const WAKE_MS = 0.01;
 const WALL_BASE = 1_700_000_000_000;
 
+/** Found by a process that stood still. */
+interface Waiting {
+  readonly ofClient: boolean;
+  readonly run: () => void;
+}
+
 /** One life of the process: all of it is gone after a crash. */
 interface Life {
   readonly core: Raft;
@@ -59,7 +65,7 @@ export class SimNode {
   #life: Life | undefined;
   #lives = 0;
   /** While the process stands still: what it will find when it goes on. */
-  #paused: (() => void)[] | undefined;
+  #paused: Waiting[] | undefined;
   #wallJump = 0;
   /** For how long its machine has slept, and since when it does, of true time. */
   #slept = 0;
@@ -162,13 +168,18 @@ export class SimNode {
     });
   }
 
-  /** What came while the process stood still is found in any order: each connection and timer is read by itself. */
+  /**
+   * What came while the process stood still is found in any order, since each connection and timer is read by itself: as it
+   * came, mixed, or what clients want first of all.
+   */
   resume(): void {
     const found = this.#paused ?? [];
     this.#paused = undefined;
     this.#awake();
-    if (this.#random.chance(0.5)) this.#random.shuffle(found);
-    for (const run of found) run();
+    const order = this.#random.int(3);
+    if (order === 0) this.#random.shuffle(found);
+    if (order === 1) found.sort((a, b) => Number(b.ofClient) - Number(a.ofClient));
+    for (const { run } of found) run();
   }
 
   /** As a pause, but the monotonic clock stands still as well. */
@@ -207,7 +218,7 @@ export class SimNode {
       },
       wake: () => this.#wake(),
       whenRunning: (run) => {
-        if (alive()) this.#whenRunning(run);
+        if (alive()) this.#whenRunning(run, true);
       },
       count: (name) => trace.count(name),
     };
@@ -229,11 +240,11 @@ export class SimNode {
   }
 
   /** Runs now, or when the process goes on; never in another life. */
-  #whenRunning(run: () => void): void {
+  #whenRunning(run: () => void, ofClient = false): void {
     const life = this.#life;
     if (life === undefined) return;
     if (this.#paused === undefined) run();
-    else this.#paused.push(() => (this.#life === life ? run() : undefined));
+    else this.#paused.push({ ofClient, run: () => (this.#life === life ? run() : undefined) });
   }
 
   #later(ms: number, life: Life, run: () => void): void {
@@ -440,7 +451,7 @@ export class SimNode {
   }
 
   /** The same by lease. */
-  leaseRead(done: (outcome: { readonly index: number } | Refusal) => void, timeoutMs: number): void {
-    this.#life?.front.leaseRead(done, timeoutMs);
+  leaseRead(request: LeaseReadRequest, timeoutMs: number): void {
+    this.#life?.front.leaseRead(request, timeoutMs);
   }
 }

@@ -148,6 +148,7 @@ class Run {
       SERVE_MS +
       CATCH_UP_MS * (Math.max(...lengths) - Math.min(...lengths, this.world.checker.committed.length));
     this.#serve(limitMs);
+    this.#serveByLease();
     this.#until('every command of a session settled', limitMs, () =>
       this.#sessionClients.every((client) => client.settled),
     );
@@ -215,6 +216,24 @@ class Run {
       ask();
     }
     this.#until('a write and a read at every node', limitMs, () => served === this.#nodes.length);
+  }
+
+  /** Where all clocks keep within the bound a leader comes to its lease, unless it tried to hand over in its term. */
+  #serveByLease(): void {
+    const { raft, drift } = this.world.plan;
+    const { lease } = raft;
+    if (lease === undefined || (1 - drift) / (1 + drift) < 1 - lease.clockBound) return;
+    const client = this.#clients[0] as SimClient;
+    let served = false;
+    const ask = (): void => {
+      const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER') ?? (this.#nodes[0] as SimNode);
+      client.readByLease(leader, (refused) => {
+        served = refused === undefined || refused === 'LEASE_TRANSFER';
+        if (!served) this.schedule.after(10, ask);
+      });
+    };
+    ask();
+    this.#until('a read by lease', SERVE_MS, () => served);
   }
 
   #agreed(): boolean {
