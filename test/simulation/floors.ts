@@ -26,7 +26,7 @@ const PER_SEED: Readonly<Record<string, number>> = {
   crash: 10,
   partition: 3,
   commit: 400,
-  write: 300,
+  write: 200,
   read: 100,
   'read by lease': 150,
   truncation: 0.5,

@@ -84,6 +84,7 @@ export class TestNodes {
         roleChanged: () => undefined,
         pressure: () => undefined,
         skipped: () => undefined,
+        diverged: () => undefined,
         sessionsExpired: () => undefined,
         failed: (_code, message) => {
           throw new Error(message);
@@ -145,7 +146,8 @@ export class TestNodes {
 async function attach({ host }: TestNode): Promise<void> {
   const plan = await host.plan(POSITION);
   if ('code' in plan) throw new Error(plan.message);
-  host.attached(POSITION);
+  const epoch = host.attached(POSITION);
+  host.appNews(epoch, { condition: 'HEALTHY', reason: 'it said hello' });
 }
 
 function apply({ node, host }: TestNode): void {
