@@ -103,6 +103,11 @@ export class Aggregator {
     return answer.text;
   }
 
+  /** Tells the editor that it has to ask for a document again. */
+  async reread(uri: vscode.Uri): Promise<void> {
+    (await this.#running()).reread(uri);
+  }
+
   async #running(): Promise<AggregatorClient> {
     if (this.#loading === undefined) throw new Error('The aggregator does not run.');
     return this.#loading;

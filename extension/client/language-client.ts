@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
-import { type LogOutputChannel, MarkdownString } from 'vscode';
+import { type LogOutputChannel, MarkdownString, type Uri } from 'vscode';
 import {
   CloseAction,
   ErrorAction,
@@ -17,6 +17,7 @@ import {
   PortMessageWriter,
   RevealOutputChannelOn,
   State,
+  TextDocumentContentRequest,
 } from 'vscode-languageclient/node';
 import { type AggregatorOptions, SCHEME } from '../protocol.ts';
 import { detailsOf, messageOf } from '../util/errors.ts';
@@ -80,6 +81,14 @@ export class AggregatorClient {
       worker.terminate().catch((error: unknown) => this.#setup.log.error(detailsOf(error)));
     }, START_MS);
     worker.once('exit', () => clearTimeout(timer));
+  }
+
+  /** Tells the editor that it has to ask for a document again. */
+  reread(uri: Uri): void {
+    const feature = this.client.getFeature(TextDocumentContentRequest.method);
+    for (const { scheme, onDidChangeEmitter } of feature?.getProviders() ?? []) {
+      if (scheme === uri.scheme) onDidChangeEmitter.fire(uri);
+    }
   }
 
   /** Ends the worker as a crash would: for tests of the restart. */

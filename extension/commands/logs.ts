@@ -89,10 +89,10 @@ function entryAtCursor(): { readonly cluster: string; readonly index: number } |
 }
 
 /** For code lenses: the document that the argument names. */
-export async function openUri(_services: Services, { uri }: Target): Promise<void> {
+export async function openUri(services: Services, { uri }: Target): Promise<void> {
   if (uri === undefined)
     throw new UserError(vscode.l10n.t('This command needs to be told which document to open.'));
-  await openDocument(vscode.Uri.parse(uri, true));
+  await openDocument(services, vscode.Uri.parse(uri, true));
 }
 
 /** For code lenses and links: everything is said by the argument. */

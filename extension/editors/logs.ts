@@ -2,7 +2,9 @@
 import * as vscode from 'vscode';
 import type { About } from '../../shared/explain/types.ts';
 import { count } from '../../shared/wording.ts';
+import type { Aggregator } from '../client/aggregator.ts';
 import type { Services } from '../services.ts';
+import { freshen, openFresh } from './fresh.ts';
 import { explainUri, lineOfEntry } from './uris.ts';
 
 /** Opens the window of that node's log around `index` (0: its live tail) and shows the entry. */
@@ -13,7 +15,7 @@ export async function openLog(
   index: number,
 ): Promise<vscode.TextEditor> {
   const { uri } = await aggregator.request('raft/logUri', { cluster, node, index });
-  const document = await vscode.workspace.openTextDocument(vscode.Uri.parse(uri));
+  const document = await openFresh(aggregator, vscode.Uri.parse(uri));
   const editor = await vscode.window.showTextDocument(document, { preview: index !== 0 });
   if (index > 0) showEntry(editor, index);
   return editor;
@@ -51,10 +53,7 @@ export async function compareLogs(
       ? vscode.l10n.t('one ends before #{0}', count(at))
       : vscode.l10n.t('differ from #{0}', count(at));
   const [leftUri, rightUri] = [vscode.Uri.parse(answer.left), vscode.Uri.parse(answer.right)];
-  const documents = await Promise.all([
-    vscode.workspace.openTextDocument(leftUri),
-    vscode.workspace.openTextDocument(rightUri),
-  ]);
+  const documents = await Promise.all([openFresh(aggregator, leftUri), openFresh(aggregator, rightUri)]);
   // The side that ends early has no such line: the other one shows where it would be.
   const lines = documents.map((document) => lineOfEntry(document.getText(), at));
   const line = lines[1] ?? lines[0];
@@ -76,17 +75,22 @@ export async function explain(
   const uri = vscode.Uri.parse(explainUri(cluster, about, id));
   const [explanation] = await Promise.all([
     aggregator.request('raft/explain', { cluster, about, id }),
-    vscode.commands.executeCommand('markdown.showPreview', uri),
+    showPage(aggregator, uri),
   ]);
   events.explanation = { cluster, explanation };
 }
 
 /** Opens one of the aggregator's documents by its URI: an answer as a preview, a log as text at the line after `#L`. */
-export async function openDocument(uri: vscode.Uri): Promise<void> {
-  if (uri.path.endsWith('.md')) await vscode.commands.executeCommand('markdown.showPreview', uri);
+export async function openDocument({ aggregator }: Services, uri: vscode.Uri): Promise<void> {
+  if (uri.path.endsWith('.md')) await showPage(aggregator, uri);
   else {
     const line = Number(/^L(\d+)/.exec(uri.fragment)?.[1] ?? 1) - 1;
-    const document = await vscode.workspace.openTextDocument(uri.with({ fragment: '' }));
+    const document = await openFresh(aggregator, uri.with({ fragment: '' }));
     await vscode.window.showTextDocument(document, { selection: new vscode.Range(line, 0, line, 0) });
   }
+}
+
+async function showPage(aggregator: Aggregator, uri: vscode.Uri): Promise<void> {
+  await freshen(aggregator, uri);
+  await vscode.commands.executeCommand('markdown.showPreview', uri);
 }
