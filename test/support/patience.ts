@@ -42,18 +42,28 @@ export function processorMs(act: () => void): number {
   return (user + system) / 1_000;
 }
 
-/** Prints a time beside the promise; fails over it only where timings are strict. */
-export function tellTime(what: string, tookMs: number, promisedMs: number): void {
-  judge(what, tookMs, promisedMs, Number.POSITIVE_INFINITY);
+/** Says a time beside the promise; fails over it only where timings are strict. */
+export function tellTime(what: string, tookMs: number, promisedMs: number, say = print): void {
+  judge(what, tookMs, promisedMs, Number.POSITIVE_INFINITY, say);
 }
 
 /** The same for what the product must show in time: far over the promise it fails everywhere. */
 export function boundTime(what: string, tookMs: number, promisedMs: number): void {
-  judge(what, tookMs, promisedMs, SLACK * promisedMs);
+  judge(what, tookMs, promisedMs, SLACK * promisedMs, print);
 }
 
-function judge(what: string, tookMs: number, promisedMs: number, mostMs: number): void {
-  console.log(`      ${what}: ${Math.round(tookMs)} ms (promised: ${promisedMs} ms)`);
+function print(line: string): void {
+  console.log(`      ${line}`);
+}
+
+function judge(
+  what: string,
+  tookMs: number,
+  promisedMs: number,
+  mostMs: number,
+  say: (line: string) => void,
+): void {
+  say(`${what}: ${Math.round(tookMs)} ms (promised: ${promisedMs} ms)`);
   const limitMs = strict ? promisedMs : mostMs;
   assert.ok(tookMs <= limitMs, `${what}: ${Math.round(tookMs)} ms, and not ${limitMs} ms`);
 }

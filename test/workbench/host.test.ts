@@ -6,13 +6,12 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Suite, Test } from 'mocha';
+import { TEST_MS } from '../support/patience.ts';
 import { EXTENSION_FOLDER, editor, type HostRun, runInHost } from './host.ts';
 import type { InnerTest } from './results.ts';
 
-const RUN_MS = 180_000;
-
 describe('in a real extension host', function () {
-  this.timeout(RUN_MS);
+  this.timeout(2 * TEST_MS);
   const used = editor();
   let run: HostRun;
 

@@ -10,12 +10,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { chromium } from 'playwright-core';
 import { workbenchState } from '../../scripts/workbench/recipe.mjs';
+import { TEST_MS } from '../support/patience.ts';
 import { WorkbenchServer } from './server.ts';
 
 const CANNOT_START = 70;
 const TOO_LATE = 71;
 const DIED = 72;
-const DEADLINE_MS = Number(process.env['OUTRIGGER_SHIM_MS'] ?? 180_000);
+const DEADLINE_MS = Number(process.env['OUTRIGGER_SHIM_MS'] ?? TEST_MS);
 
 interface CommandLine {
   readonly folder: string | undefined;

@@ -7,8 +7,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 
-const START_MS = 30_000;
 const LOG_LINES = 500;
 const LISTENING = /Extension host agent listening on (\d+)/;
 
@@ -99,7 +99,7 @@ export class WorkbenchServer {
       stdin: 'held',
       onLine: () => undefined,
     });
-    const late = AbortSignal.timeout(START_MS);
+    const late = AbortSignal.timeout(PATIENCE_MS);
     const gaveUp = new Promise<undefined>((done) => late.addEventListener('abort', () => done(undefined)));
     const bound = await Promise.race([port, child.exited.then(() => undefined), gaveUp]);
     if (bound !== undefined) return new WorkbenchServer(child, watch, bound, log);

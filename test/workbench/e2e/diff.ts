@@ -2,7 +2,6 @@
 import type { Locator } from 'playwright-core';
 import type { Workbench } from './workbench.ts';
 
-const DEADLINE_MS = 15_000;
 /** Two boxes of the same line, in pixels. */
 const SAME_LINE = 2;
 
@@ -12,10 +11,19 @@ export interface DiffStart {
   readonly modified: number | undefined;
 }
 
-/** Waits until both sides mark changed lines. */
-export async function diffStart(workbench: Workbench): Promise<DiffStart> {
+/**
+ * Compares the logs of two nodes by the command, and waits until both sides mark changed lines. A node that stood still when it
+ * was asked makes a message and no comparison: then it is asked for again.
+ */
+export async function compareLogs(workbench: Workbench, left: string, right: string): Promise<DiffStart> {
   let found: DiffStart = { original: undefined, modified: undefined };
-  await workbench.until(
+  await workbench.again(
+    async () => {
+      await workbench.page.keyboard.press('Escape');
+      await workbench.palette.run('Raft: Compare Logs of Two Nodes');
+      await workbench.palette.pick(new RegExp(`^${left}`));
+      await workbench.palette.pick(new RegExp(`^${right}`));
+    },
     async () => {
       const [original, modified] = await Promise.all([
         firstMarked(workbench, 'original'),
@@ -25,7 +33,6 @@ export async function diffStart(workbench: Workbench): Promise<DiffStart> {
       return original !== undefined && modified !== undefined;
     },
     () => `no changed lines on both sides of a comparison, but: ${JSON.stringify(found)}`,
-    DEADLINE_MS,
   );
   return found;
 }

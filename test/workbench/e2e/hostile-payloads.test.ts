@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Daemon } from '../../support/daemons.ts';
+import { TEST_MS } from '../../support/patience.ts';
 import { assertHarmless, HostileApp, hostilePayloads, Trap } from './hostile.ts';
 import { packedExtension } from './packed.ts';
 import { StagedCluster } from './staged-cluster.ts';
@@ -11,10 +12,9 @@ import { Workbench } from './workbench.ts';
 
 const NAME = 'hostile';
 const VIEW = 'Clusters';
-const SLOW_MS = 15_000;
 
 describe('hostile payloads in the editor', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let trap: Trap;
   let cluster: StagedCluster;
   let app: HostileApp;
@@ -45,7 +45,7 @@ describe('hostile payloads in the editor', function () {
       settings: { 'editor.wordWrap': 'on' },
     });
     await editor.openView('Raft');
-    await editor.treeLine(VIEW, new RegExp(`^${node.id}\\b.*leader`), SLOW_MS);
+    await editor.treeLine(VIEW, new RegExp(`^${node.id}\\b.*leader`));
   });
 
   after(async () => {
@@ -83,10 +83,7 @@ describe('hostile payloads in the editor', function () {
         .filter({ hasText: `@${index} ` })
         .getByText('Entry in full')
         .click();
-      const page = await editor.webviewWith(
-        new RegExp(`Entry ${index} of ${node.id}[\\s\\S]*Chain hash`),
-        SLOW_MS,
-      );
+      const page = await editor.webviewWith(new RegExp(`Entry ${index} of ${node.id}[\\s\\S]*Chain hash`));
       assert.match(page, shown);
       await assertHarmless(editor, `the page of payload ${at}`);
       if (at === 0) await editor.screenshot('hostile-entry');
@@ -107,7 +104,7 @@ describe('hostile payloads in the editor', function () {
   it('do nothing in the panel', async () => {
     await editor.palette.run('Raft: Open Cluster Panel');
     const panel = editor.webviewFrame();
-    await panel.locator('[role=grid]').focus({ timeout: SLOW_MS });
+    await panel.locator('[role=grid]').focus();
     await editor.page.keyboard.press('End');
     for (const at of [...indexes.keys()].reverse()) {
       await editor.page.keyboard.press('Enter');

@@ -7,9 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Locator } from 'playwright-core';
-import { diffStart } from './diff.ts';
+import { TEST_MS } from '../../support/patience.ts';
+import { compareLogs } from './diff.ts';
 import { packedExtension } from './packed.ts';
-import { StagedCluster } from './staged-cluster.ts';
+import { CALM, StagedCluster } from './staged-cluster.ts';
 import { Workbench } from './workbench.ts';
 
 const NAME = 'orders';
@@ -18,11 +19,8 @@ const CONTAINER = 'Raft';
 const VIEW = 'Clusters';
 const ENTRIES = 12;
 const STRANDED = 4;
-const SLOW_MS = 15_000;
 /** Pixels. */
 const SIDE_BAR = 420;
-/** A busy machine must not change leaders by itself while we look. */
-const CALM = ['--election-min-ms', '1000', '--election-max-ms', '2000'];
 
 /** As much of a canvas as `colours` needs. */
 interface Canvas {
@@ -42,11 +40,13 @@ function colours(canvas: Locator): Promise<number> {
 }
 
 describe('in the editor', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let cluster: StagedCluster;
   let other: StagedCluster;
   let editor: Workbench;
   let workspace: string;
+  /** Of each order. */
+  const terms: number[] = [];
 
   before(async function () {
     const missing = Workbench.missing();
@@ -60,7 +60,7 @@ describe('in the editor', function () {
       StagedCluster.start(OTHER, { nodes: 1 }),
     ]);
     const { leader } = await cluster.settled();
-    for (let at = 1; at <= ENTRIES; at++) await cluster.propose(leader, order(at));
+    for (let at = 1; at <= ENTRIES; at++) terms[at] = (await cluster.propose(leader, order(at))).term;
     editor = await Workbench.start({
       vsix: packedExtension(),
       workspace,
@@ -69,7 +69,7 @@ describe('in the editor', function () {
     });
     await editor.widenSideBar(SIDE_BAR);
     await editor.openView(CONTAINER);
-    await editor.statusItem(new RegExp(`${NAME}: \\S+ leads`), SLOW_MS);
+    await editor.statusItem(new RegExp(`${NAME}: \\S+ leads`));
   });
 
   after(async () => {
@@ -78,9 +78,15 @@ describe('in the editor', function () {
     if (workspace !== undefined) await rm(workspace, { recursive: true, force: true });
   });
 
+  afterEach(async function () {
+    await cluster?.restore();
+    if (this.currentTest?.state === 'failed') await editor?.tidy();
+  });
+
   it('a log opens from the tree, with hints, folds by term, symbols, and payloads decoded in hovers', async () => {
-    const { leader, followers, term } = await cluster.settled();
+    const { leader, followers } = await cluster.settled();
     const [follower] = followers;
+    const term = terms[7];
     assert.ok(follower);
     await editor.treeAsks(VIEW, new RegExp(`^${follower.id}`), 'Open Log…', /Index of the entry/, '5');
     await editor.documentWith(/"order":\s?7/);
@@ -100,13 +106,18 @@ describe('in the editor', function () {
     await symbols
       .filter({ hasText: new RegExp(`\\bt${term}\\b`) })
       .first()
-      .waitFor({ timeout: SLOW_MS });
+      .waitFor();
     await editor.page.keyboard.press('Escape');
     await editor.palette.run('Fold All');
     await editor.until(
       async () => !/"order":\s?7/.test(await editor.openDocumentText()),
       () => 'the terms were not folded',
     );
+    await editor.closeEditors();
+    // Opened again it is as the log is now, also where the editor still keeps its text.
+    await cluster.propose(leader, 'since then');
+    await editor.treeAsks(VIEW, new RegExp(`^${follower.id}`), 'Open Log…', /Index of the entry/, '5');
+    await editor.documentWith(/since then/);
     await editor.closeEditors();
   });
 
@@ -136,7 +147,7 @@ describe('in the editor', function () {
     const { leader } = await cluster.settled();
     await editor.palette.run('Raft: Open Cluster Panel');
     const panel = editor.webviewFrame();
-    await panel.locator('[data-leader]', { hasText: leader.id }).waitFor({ timeout: SLOW_MS });
+    await panel.locator('[data-leader]', { hasText: leader.id }).waitFor();
     const canvas = panel.locator('outrigger-matrix canvas');
     // Background, terms, marks, letters.
     await editor.until(
@@ -148,10 +159,10 @@ describe('in the editor', function () {
     for (let steps = 0; steps < 6; steps++) await editor.page.keyboard.press('ArrowRight');
     await editor.page.keyboard.press('Enter');
     const entry = panel.locator('[data-entry=ANSWERED] pre');
-    await entry.waitFor({ timeout: SLOW_MS });
+    await entry.waitFor();
     assert.match(await entry.innerText(), /"order":\s?\d+/);
     await panel.locator('#tab-time').click();
-    await panel.locator('outrigger-charts canvas').first().waitFor({ timeout: SLOW_MS });
+    await panel.locator('outrigger-charts canvas').first().waitFor();
     await editor.screenshot('panel-time');
     await editor.closeEditors();
   });
@@ -165,7 +176,7 @@ describe('in the editor', function () {
     await editor.palette.pick(/Enter the address/);
     await editor.palette.type(/HTTP address/, `http://${leader.http}`);
     await editor.palette.type(/view token/, view);
-    await editor.treeLine(VIEW, new RegExp(`^${OTHER}\\b.*${leader.id} leads`), SLOW_MS);
+    await editor.treeLine(VIEW, new RegExp(`^${OTHER}\\b.*${leader.id} leads`));
     // Its log is for those who know the token.
     await editor.palette.run('Raft: Open Log');
     await editor.palette.pick(new RegExp(OTHER));
@@ -226,15 +237,10 @@ describe('in the editor', function () {
     });
     const heir = cluster.node((await cluster.status(witness)).leader ?? '');
     for (let at = 0; at < STRANDED; at++) await cluster.propose(heir, `kept ${at}`);
-    await editor.palette.run('Raft: Compare Logs of Two Nodes');
-    await editor.palette.pick(new RegExp(`^${heir.id}`));
-    await editor.palette.pick(new RegExp(`^${leader.id}`));
-    const start = await diffStart(editor);
+    const start = await compareLogs(editor, heir.id, leader.id);
     assert.equal(start.original, lastIndex + 1);
     assert.equal(start.modified, lastIndex + 1);
     await editor.screenshot('compare');
-    cluster.daemons.network.heal();
-    await cluster.settled(term);
     await editor.closeEditors();
   });
 
@@ -248,7 +254,14 @@ describe('in the editor', function () {
     assert.match(text, new RegExp(`\\b${leader.id}\\b`));
     await editor.screenshot('explain');
     await editor.closeEditors();
-    await cluster.restart(leader);
+    // The next change has another answer, also where the editor still keeps the page of this one.
+    const [heir] = after.followers.filter(({ id }) => id !== leader.id);
+    assert.ok(heir);
+    await cluster.transfer(after.leader, heir);
+    const { term: next } = await cluster.settled(after.term);
+    await editor.statusItem(new RegExp(`${NAME}: ${heir.id} leads t${next}`));
+    await editor.preview('Raft: Explain Leader Change', /LEADER_TRANSFERRED/);
+    await editor.closeEditors();
   });
 
   it('none of this asked anybody but the editor’s own server', () => {

@@ -9,10 +9,9 @@ import type { NodeStatus } from '../../../shared/inspect.ts';
 import { LocalCluster, type LocalNode } from '../../../sidecar/cli/cluster/local-cluster.ts';
 import { put } from '../../../sidecar/cli/demo/kv-client.ts';
 import { EventReader } from '../../support/event-reader.ts';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { BUILD_FOLDER } from './packed.ts';
 
-const LEADER_MS = 20_000;
-const APPS_MS = 20_000;
 /** Events of a cluster that is well and written to. A machine under load may be slow, which is no fault of anybody. */
 const QUIET: readonly RaftEvent['kind'][] = ['COMMIT', 'APP', 'LOOP_SLOW', 'DISK_SLOW', 'DISK_OK'];
 
@@ -67,7 +66,9 @@ export class KvCluster {
     });
     const cluster = new KvCluster(name, dir, local, apps, log);
     const late = new Promise<never>((_, fail) => {
-      AbortSignal.timeout(APPS_MS).addEventListener('abort', () => fail(new Error('the apps do not listen')));
+      AbortSignal.timeout(PATIENCE_MS).addEventListener('abort', () =>
+        fail(new Error('the apps do not listen')),
+      );
     });
     try {
       await Promise.race([allListen, late]);
@@ -86,7 +87,7 @@ export class KvCluster {
 
   /** Waits for a leader in a term after `afterTerm` that a majority follows. */
   async leader(afterTerm = 0): Promise<NodeStatus> {
-    const found = await this.local.waitForLeader(LEADER_MS, afterTerm);
+    const found = await this.local.waitForLeader(PATIENCE_MS, afterTerm);
     assert.ok(found, `no leader after term ${afterTerm}:\n${this.log.slice(-20).join('\n')}`);
     return found;
   }

@@ -7,14 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Daemon } from '../../support/daemons.ts';
+import { TEST_MS } from '../../support/patience.ts';
 import { Load } from './load.ts';
 import { packedExtension } from './packed.ts';
-import { StagedCluster } from './staged-cluster.ts';
+import { CALM, StagedCluster } from './staged-cluster.ts';
 import { Workbench } from './workbench.ts';
 
 const NAME = 'orders';
 const VIEW = 'Clusters';
-const SLOW_MS = 20_000;
 const SIZE = { width: 1440, height: 860 };
 /** Timeline and charts stand one below the other. */
 const TALL = { width: 1440, height: 1140 };
@@ -23,7 +23,6 @@ const SIDE_BAR = 380;
 const TERMS = 4;
 /** Entries of each term, at least. */
 const TERM_ENTRIES = 150;
-const CALM = ['--election-min-ms', '1000', '--election-max-ms', '2000'];
 /** So that a whole line of a log is in the picture. */
 const SETTINGS = {
   'editor.fontSize': 11,
@@ -35,7 +34,7 @@ const SETTINGS = {
 };
 
 describe('the pictures of the README', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let cluster: StagedCluster;
   let editor: Workbench;
   let load: Load;
@@ -63,7 +62,7 @@ describe('the pictures of the README', function () {
     await editor.page.setViewportSize(SIZE);
     await editor.widenSideBar(SIDE_BAR);
     await editor.openView('Raft');
-    await editor.statusItem(new RegExp(`${NAME}: \\S+ leads`), SLOW_MS);
+    await editor.statusItem(new RegExp(`${NAME}: \\S+ leads`));
     for (let term = 1; term < TERMS; term++) {
       const { leader, followers, term: before } = await cluster.settled();
       const [heir] = followers;
@@ -84,12 +83,16 @@ describe('the pictures of the README', function () {
     if (workspace !== undefined) await rm(workspace, { recursive: true, force: true });
   });
 
+  afterEach(async function () {
+    if (this.currentTest?.state === 'failed') await cluster?.restore();
+  });
+
   it('a follower that lags and why, the events, and the log with hints and a hover', async () => {
     const { leader, followers } = await cluster.settled();
     [stopped] = followers as [Daemon, Daemon];
     const index = (await cluster.status(leader)).commitIndex;
     cluster.pause(stopped);
-    await editor.treeLine(VIEW, new RegExp(`^${stopped.id}\\b.*behind · [2-9].* s`), SLOW_MS);
+    await editor.treeLine(VIEW, new RegExp(`^${stopped.id}\\b.*behind · [2-9].* s`));
     await editor.treeAsks(
       VIEW,
       new RegExp(`^${leader.id}`),
@@ -108,7 +111,7 @@ describe('the pictures of the README', function () {
     await editor.palette.run('View: Toggle Primary Side Bar Visibility');
     await editor.palette.run('Raft: Open Cluster Panel');
     const panel = editor.webviewFrame();
-    await panel.locator('[data-act=whole]').click({ timeout: SLOW_MS });
+    await panel.locator('[data-act=whole]').click();
     await editor.until(
       async () => /^Indexes 1 to/.test((await panel.locator('[data-range]').innerText()).trim()),
       () => 'the whole log is not shown',
@@ -118,7 +121,7 @@ describe('the pictures of the README', function () {
     await panel.locator(`[data-node=${stopped.id}] [data-lag=replicated]`, { hasText: 'none' }).waitFor();
     await editor.page.setViewportSize(TALL);
     await panel.locator('#tab-time').click();
-    await panel.locator('outrigger-charts canvas').first().waitFor({ timeout: SLOW_MS });
+    await panel.locator('outrigger-charts canvas').first().waitFor();
     await panel.locator('[data-chart=throughput]').scrollIntoViewIfNeeded();
     await editor.screenshot('panel-time');
     await editor.page.setViewportSize(SIZE);

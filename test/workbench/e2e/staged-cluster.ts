@@ -10,6 +10,9 @@ import { signalGroup } from '../../../sidecar/cli/cluster/managed-process.ts';
 import { type Daemon, Daemons } from '../../support/daemons.ts';
 import { EchoMachine } from '../../support/echo-machine.ts';
 
+/** Leaders change when a test wants it, and not because a window takes the processor for seconds. */
+export const CALM = ['--election-min-ms', '2500', '--election-max-ms', '5000'];
+
 export interface StageOptions {
   readonly nodes?: number;
   /** Further flags of `outrigger run`. */
@@ -140,6 +143,13 @@ export class StagedCluster {
   resume(daemon: Daemon): void {
     this.#paused.delete(daemon);
     signalGroup(daemon.child.pid, 'SIGCONT');
+  }
+
+  /** Undoes what a test did to it, whether it came to its end or not: cuts, stops and kills. */
+  async restore(): Promise<void> {
+    if (this.#all.length > 1) this.daemons.network.heal();
+    for (const daemon of [...this.#paused]) this.resume(daemon);
+    for (const daemon of [...this.#all]) if (!daemon.child.running) await this.restart(daemon);
   }
 
   /** Starts it again, on the same data, with its app. */

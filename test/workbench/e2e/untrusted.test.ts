@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TEST_MS } from '../../support/patience.ts';
 import { Trap } from './hostile.ts';
 import { packedExtension } from './packed.ts';
 import { StagedCluster } from './staged-cluster.ts';
@@ -11,10 +12,9 @@ import { Workbench } from './workbench.ts';
 
 const OWN = 'orders';
 const VIEW = 'Clusters';
-const SLOW_MS = 15_000;
 
 describe('a workspace that is not trusted', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let trap: Trap;
   let own: StagedCluster;
   let editor: Workbench;
@@ -76,7 +76,7 @@ describe('a workspace that is not trusted', function () {
 
   it('shows our own sidecars, and contacts and runs nothing of its files', async () => {
     await editor.statusItem(/Restricted Mode/);
-    await editor.treeLine(VIEW, new RegExp(`^${OWN}\\b.*n1 leads`), SLOW_MS);
+    await editor.treeLine(VIEW, new RegExp(`^${OWN}\\b.*n1 leads`));
     await openOwnLog();
     await editor.documentWith(/utf8 +own entry/);
     await editor.closeEditors();
@@ -132,7 +132,7 @@ describe('a workspace that is not trusted', function () {
     assert.equal(trap.connections, 0, 'contacted before anybody attached');
     assert.ok(!existsSync(ran), 'a command was run before any payload of its cluster was shown');
     await editor.palette.pick(/bait/);
-    await editor.treeLine(VIEW, /^bait\b/, SLOW_MS);
+    await editor.treeLine(VIEW, /^bait\b/);
     await editor.until(
       async () => trap.connections > 0,
       () => 'what was attached is not contacted',

@@ -5,35 +5,23 @@
  * Needs the packaged workbench: `Workbench.missing()` says why it cannot be.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Browser,
-  chromium,
-  errors,
-  type Frame,
-  type FrameLocator,
-  type Locator,
-  type Page,
-} from 'playwright-core';
+import { type Browser, chromium, errors, type FrameLocator, type Locator, type Page } from 'playwright-core';
 import { workbenchState } from '../../../scripts/workbench/recipe.mjs';
+import { PATIENCE_MS } from '../../support/patience.ts';
 import { installExtension, type ServerOptions, WorkbenchServer } from '../server.ts';
 import { BUILD_FOLDER } from './packed.ts';
 import { Palette } from './palette.ts';
+import { Scene } from './scene.ts';
 
-const START_MS = 30_000;
-const DEADLINE_MS = 10_000;
-const POLL_MS = 10;
+/** Between two looks, which cost the window time. */
+const LOOK_MS = 20;
 /** A menu that has just opened takes no click yet: it is clicked again after so long. */
 const MENU_MS = 200;
 const CLICK_MS = 2_000;
-/** A page that shows nothing by then shows nothing at all. */
-const PREVIEW_MS = 8_000;
-/** In a page: all its text, without what is no text to a reader. */
-const TEXT =
-  "[...(document.body?.childNodes ?? [])].filter(({ nodeName }) => !['SCRIPT', 'STYLE'].includes(nodeName)).map((node) => node.textContent).join('\\n')";
-/** Of each log, in an error. */
-const LOG_LINES = 12;
+/** Of what nothing came by then it is tried again, with twice the patience. */
+const AGAIN_MS = 8_000;
 /** The editor's own last phase: extensions are loaded, and nothing of its start goes on that a measurement would include. */
 const SETTLED = "performance.getEntriesByName('code/LifecyclePhase/Eventually').length > 0";
 /** In the log of the extension host, when it has activated what wants to be active from the start. */
@@ -73,10 +61,9 @@ export class Workbench {
   readonly #server: WorkbenchServer;
   readonly #browser: Browser;
   readonly #runDir: string;
+  readonly #scene: Scene;
   /** What no text of a stranger may make the window do; see `escapes`. */
   readonly #escapes: string[] = [];
-  /** The newest errors of the window and its webviews. */
-  readonly #complaints: string[] = [];
 
   private constructor(server: WorkbenchServer, browser: Browser, page: Page, runDir: string) {
     this.#server = server;
@@ -84,13 +71,10 @@ export class Workbench {
     this.page = page;
     this.palette = new Palette(page, (holds, otherwise) => this.until(holds, otherwise));
     this.#runDir = runDir;
+    this.#scene = new Scene(page, this.palette, runDir);
     page.on('dialog', (dialog) => {
       this.#escapes.push(`dialog: ${dialog.message()}`);
       dialog.dismiss().catch(() => undefined);
-    });
-    page.on('console', (message) => {
-      if (message.type() === 'error' && this.#complaints.push(message.text()) > LOG_LINES)
-        this.#complaints.shift();
     });
     page.context().on('page', (other) => this.#escapes.push(`another page: ${other.url()}`));
     page.on('request', (request) => {
@@ -132,12 +116,13 @@ export class Workbench {
     const server = await WorkbenchServer.start(serverOptions);
     const browser = await chromium.launch({ executablePath: workbench.chromium });
     const page = await browser.newPage({ viewport: SIZE });
+    page.setDefaultTimeout(PATIENCE_MS);
     const started = new Workbench(server, browser, page, runDir);
     try {
       await page.goto(server.url(options.workspace, [['skipWelcome', 'true']]));
-      await page.waitForFunction(SETTLED, undefined, { timeout: START_MS });
-      const ready = async (): Promise<boolean> => (await started.#logs()).includes(HOST_READY);
-      await started.#until(ready, START_MS, () => 'the extension host is not ready');
+      await page.waitForFunction(SETTLED);
+      const ready = async (): Promise<boolean> => (await started.#scene.logs()).includes(HOST_READY);
+      await started.until(ready, () => 'the extension host is not ready');
       return started;
     } catch (error) {
       await started.stop();
@@ -159,7 +144,14 @@ export class Workbench {
 
   async closeEditors(): Promise<void> {
     await this.palette.run('View: Close All Editors');
-    await this.page.locator('.editor-group-container.empty').first().waitFor({ timeout: DEADLINE_MS });
+    await this.page.locator('.editor-group-container.empty').first().waitFor();
+  }
+
+  /** After a test that failed: what it left open must not be in the way of the next one. */
+  async tidy(): Promise<void> {
+    await this.page.keyboard.press('Escape');
+    await this.palette.run('Notifications: Clear All Notifications');
+    await this.closeEditors();
   }
 
   /** Chooses from the menu of a line of a tree. */
@@ -173,16 +165,18 @@ export class Workbench {
       });
       return clicked || !(await menu.isVisible());
     };
-    await this.#until(chosen, DEADLINE_MS, () => `the menu of ${line} has no ${item}`);
+    await this.until(chosen, () => `the menu of ${line} has no ${item}`);
   }
 
   /** Chooses from that menu what asks for a text, and gives it. Asks again when the closing menu took the box with it. */
   async treeAsks(view: string, line: RegExp, item: string, prompt: RegExp, text: string): Promise<void> {
+    let patience = CLICK_MS;
     const answered = async (): Promise<boolean> => {
       await this.treeMenu(view, line, item);
-      return inTime(() => this.palette.type(prompt, text));
+      patience *= 2;
+      return inTime(() => this.palette.type(prompt, text, patience));
     };
-    await this.#until(answered, DEADLINE_MS, () => `${item} of ${line} does not ask ${prompt}`);
+    await this.until(answered, () => `${item} of ${line} does not ask ${prompt}`);
   }
 
   /**
@@ -190,25 +184,27 @@ export class Workbench {
    * window (its script is served late, or not at all): then it is closed and asked for again.
    */
   async preview(title: string, wanted: RegExp): Promise<string> {
-    let text = '';
-    const shown = async (): Promise<boolean> => {
-      await this.palette.run(title);
-      const end = performance.now() + PREVIEW_MS;
-      while (text === '' && performance.now() < end) {
-        text = (await this.#webviews()).find((one) => wanted.test(one)) ?? '';
-        await this.page.waitForTimeout(POLL_MS);
-      }
-      if (text === '') await this.closeEditors();
-      return text !== '';
-    };
-    await this.#until(shown, PREVIEW_MS * 3, () => `${title} shows no ${wanted}`);
+    let [asked, text] = [0, ''];
+    let texts: readonly string[] = [];
+    await this.again(
+      async () => {
+        if (asked++ > 0) await this.closeEditors();
+        await this.palette.run(title);
+      },
+      async () => {
+        texts = await this.#scene.webviews();
+        text = texts.find((one) => wanted.test(one)) ?? '';
+        return text !== '';
+      },
+      () => `${title} shows no ${wanted}, but:\n${texts.join('\n---\n')}`,
+    );
     return text;
   }
 
   /** Opens a view container by its name in the activity bar. */
   async openView(container: string): Promise<void> {
     const tab = this.page.locator('.activitybar').getByRole('tab', { name: container });
-    await tab.waitFor({ timeout: DEADLINE_MS });
+    await tab.waitFor();
     if ((await tab.getAttribute('aria-selected')) !== 'true') await tab.click();
     // So that no tooltip of the tab hides what is asked for.
     await this.page.mouse.move(SIZE.width - 1, SIZE.height / 2);
@@ -255,24 +251,22 @@ export class Workbench {
     view: string,
     what: string,
     fits: (lines: readonly TreeLine[]) => boolean,
-    deadlineMs = DEADLINE_MS,
   ): Promise<readonly TreeLine[]> {
     let lines: readonly TreeLine[] = [];
-    await this.#until(
+    await this.until(
       async () => {
         lines = await this.treeItems(view);
         return fits(lines);
       },
-      deadlineMs,
       () => `no ${what} in ${view}, but:\n${lines.map((l) => '  '.repeat(l.level) + l.text).join('\n')}`,
     );
     return lines;
   }
 
   /** Waits for a line of a tree. */
-  async treeLine(view: string, wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+  async treeLine(view: string, wanted: RegExp): Promise<void> {
     const fits = (lines: readonly TreeLine[]): boolean => lines.some(({ text }) => wanted.test(text));
-    await this.treeShows(view, `line ${wanted}`, fits, deadlineMs);
+    await this.treeShows(view, `line ${wanted}`, fits);
   }
 
   /** The row of a tree, to click or hover. */
@@ -293,14 +287,13 @@ export class Workbench {
   }
 
   /** Waits for a text in the status bar. */
-  async statusItem(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+  async statusItem(wanted: RegExp): Promise<void> {
     let texts: readonly string[] = [];
-    await this.#until(
+    await this.until(
       async () => {
         texts = await this.statusBar();
         return texts.some((text) => wanted.test(text));
       },
-      deadlineMs,
       () => `no ${wanted} in the status bar, but: ${texts.join(' | ')}`,
     );
   }
@@ -321,31 +314,36 @@ export class Workbench {
   }
 
   /** Waits until the active editor shows that text, and returns what it shows. */
-  async documentWith(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<string> {
+  async documentWith(wanted: RegExp): Promise<string> {
     let text = '';
-    await this.#until(
+    await this.until(
       async () => {
         text = await this.openDocumentText();
         return wanted.test(text);
       },
-      deadlineMs,
       () => `no ${wanted} in the editor, but:\n${text}`,
     );
     return text;
   }
 
-  /** Points at `place`, waits for a hover with that text (others may still be fading), and returns what it says. */
+  /** Points at `place` until a hover with that text comes (others may still be fading), and returns what it says. */
   async hover(place: Locator, wanted: RegExp): Promise<string> {
-    await place.hover();
     const shown = this.page.locator('.monaco-hover:visible').filter({ hasText: wanted }).first();
-    await shown.waitFor({ timeout: DEADLINE_MS });
+    await this.again(
+      async () => {
+        await this.page.mouse.move(SIZE.width - 1, SIZE.height / 2);
+        await place.hover();
+      },
+      () => shown.isVisible(),
+      () => `no hover says ${wanted}`,
+    );
     return (await shown.innerText()).replaceAll('\u00a0', ' ');
   }
 
   /** Waits for a toast, and returns it: its text and its buttons. */
-  async toast(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<Locator> {
+  async toast(wanted: RegExp): Promise<Locator> {
     const toast = this.page.locator('.notification-toast').filter({ hasText: wanted }).first();
-    await toast.waitFor({ timeout: deadlineMs });
+    await toast.waitFor();
     return toast;
   }
 
@@ -355,39 +353,21 @@ export class Workbench {
   }
 
   /** Waits until some webview shows that text, and returns all that it shows. */
-  async webviewWith(wanted: RegExp, deadlineMs = DEADLINE_MS): Promise<string> {
+  async webviewWith(wanted: RegExp): Promise<string> {
     let texts: readonly string[] = [];
-    await this.#until(
+    await this.until(
       async () => {
-        texts = await this.#webviews();
+        texts = await this.#scene.webviews();
         return texts.some((text) => wanted.test(text));
       },
-      deadlineMs,
       () => `no ${wanted} in a webview, but:\n${texts.join('\n---\n')}`,
     );
     return texts.find((text) => wanted.test(text)) ?? '';
   }
 
-  #webviews(): Promise<string[]> {
-    return this.#texts(this.page.frames().filter((frame) => frame !== this.page.mainFrame()));
-  }
-
   /** Every text that is in the window now: of the workbench and of each webview, shown or not. */
-  async allText(): Promise<string> {
-    return (await this.#texts(this.page.frames())).join('\n');
-  }
-
-  async #texts(frames: readonly Frame[]): Promise<string[]> {
-    const read = async (frame: Frame): Promise<string> => {
-      try {
-        return await frame.evaluate<string>(TEXT);
-      } catch (error) {
-        // A frame that is being replaced has no text, or none yet.
-        if (error instanceof Error && /detached|destroyed|navigat/i.test(error.message)) return '';
-        throw error;
-      }
-    };
-    return Promise.all(frames.map(read));
+  allText(): Promise<string> {
+    return this.#scene.allText();
   }
 
   /** Keeps a picture of the window; returns its path. */
@@ -398,37 +378,40 @@ export class Workbench {
     return path;
   }
 
-  /** What the extension and its host wrote into their logs last. */
-  async #logs(): Promise<string> {
-    const files = await readdir(this.#runDir, { recursive: true });
-    const logs = files.filter((file) => /\/(Outrigger|remoteexthost)\.log$/.test(file));
-    const texts = logs.map(async (file) => {
-      const lines = (await readFile(join(this.#runDir, file), 'utf8')).trim().split('\n');
-      return `${file}:\n${lines.slice(-LOG_LINES).join('\n')}`;
-    });
-    return (await Promise.all(texts)).join('\n');
-  }
-
   /** Waits for what no other method knows. `otherwise` says what was there instead. */
   async until(
     holds: () => Promise<boolean>,
     otherwise: () => string = () => 'it did not come',
-    deadlineMs = DEADLINE_MS,
   ): Promise<void> {
-    await this.#until(holds, deadlineMs, otherwise);
-  }
-
-  async #until(holds: () => Promise<boolean>, ms: number, otherwise: () => string): Promise<void> {
-    const end = performance.now() + ms;
+    const end = performance.now() + PATIENCE_MS;
     while (!(await holds())) {
       if (performance.now() > end) {
         const path = await this.screenshot(`failed-${Date.now()}`);
-        assert.fail(
-          `within ${ms} ms: ${otherwise()}\n${path}\n${this.#complaints.join('\n')}\n${await this.#logs()}`,
-        );
+        const scene = await this.#scene.describe();
+        assert.fail(`within ${PATIENCE_MS} ms: ${otherwise()}\n${path}\n${scene}`);
       }
-      await this.page.waitForTimeout(POLL_MS);
+      await this.page.waitForTimeout(LOOK_MS);
     }
+  }
+
+  /** Acts, and acts again after longer and longer waits when nothing came of it, as a user would: only for what may happen twice. */
+  async again(
+    act: () => Promise<void>,
+    holds: () => Promise<boolean>,
+    otherwise: () => string,
+  ): Promise<void> {
+    let patience = AGAIN_MS;
+    const done = async (): Promise<boolean> => {
+      await act();
+      const end = performance.now() + patience;
+      patience *= 2;
+      while (!(await holds())) {
+        if (performance.now() > end) return false;
+        await this.page.waitForTimeout(LOOK_MS);
+      }
+      return true;
+    };
+    await this.until(done, otherwise);
   }
 }
 

@@ -1,10 +1,18 @@
-/** What holds for the extension whatever it does: it activates, fast, and provides what its manifest promises. */
+/** What holds for the extension whatever it does: it activates, at little cost, and provides what its manifest promises. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import * as vscode from 'vscode';
+import type { TestApi } from '../../../extension/api.ts';
+import { tellTime } from '../../support/patience.ts';
 import { note } from './notes.ts';
 
-/** The promise is 50 ms; a test machine under load gets more, and the note says what it was. */
-const ACTIVATION_MS = 250;
+/** Judged by the bench, which has the machine for itself. */
+const ACTIVATION_MS = 50;
+/** What the editor has to read and compile before `activate` can be called. */
+const SCRIPT_BYTES = 200_000;
+/** The heaviest of what is for later. */
+const HEAVY = /LanguageClient/;
 
 interface Manifest {
   readonly isUnderDevelopment: boolean;
@@ -20,18 +28,32 @@ function extension(): { readonly extension: vscode.Extension<unknown>; readonly 
   return assert.fail('the editor knows no extension under development');
 }
 
+/** The scripts of the extension that the host has loaded. */
+function loaded({ extensionPath }: vscode.Extension<unknown>): readonly string[] {
+  return Object.keys(require.cache)
+    .map((file) => relative(extensionPath, file))
+    .filter((file) => !file.startsWith('..'));
+}
+
 describe('the extension', () => {
   it('is not active before somebody wants something of it', () => {
     assert.equal(extension().extension.isActive, false);
   });
 
-  it('activates, and fast', async () => {
+  it('activates from one small script, and begins nothing that nobody looks at', async () => {
+    const { extension: ours } = extension();
+    assert.deepEqual(loaded(ours), []);
     const began = performance.now();
-    await extension().extension.activate();
-    const took = performance.now() - began;
-    note(`activation took ${took.toFixed(1)} ms`);
-    assert.equal(extension().extension.isActive, true);
-    assert.ok(took < ACTIVATION_MS, `activation took ${took.toFixed(1)} ms`);
+    const api = (await ours.activate()) as TestApi;
+    tellTime('activation', performance.now() - began, ACTIVATION_MS, note);
+    assert.equal(ours.isActive, true);
+    assert.deepEqual(loaded(ours), ['main.js']);
+    assert.equal(api.aggregatorRunning, false);
+    const script = readFileSync(join(ours.extensionPath, 'main.js'));
+    assert.ok(script.length <= SCRIPT_BYTES, `${script.length} bytes`);
+    assert.doesNotMatch(script.toString(), HEAVY);
+    // It is there, and only later: otherwise the look at what was loaded would prove nothing.
+    assert.match(readFileSync(join(ours.extensionPath, 'client.js'), 'utf8'), HEAVY);
   });
 
   it('has registered every command of its manifest', async () => {

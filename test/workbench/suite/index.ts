@@ -4,10 +4,9 @@
  */
 import { writeFileSync } from 'node:fs';
 import Mocha from 'mocha';
+import { TEST_MS } from '../../support/patience.ts';
 import { INNER_SUITES, type InnerResults, type InnerTest, RESULTS_FILE } from '../results.ts';
 import { notes } from './notes.ts';
-
-const TIMEOUT_MS = 30_000;
 
 /** Name → loads the file, whose `describe` calls register its tests. */
 const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -18,7 +17,7 @@ const SUITES: Readonly<Record<string, () => Promise<unknown>>> = {
 
 /** Called by the editor. Rejects when a test failed. */
 export async function run(): Promise<void> {
-  const mocha = new Mocha({ ui: 'bdd', timeout: TIMEOUT_MS, reporter: 'min' });
+  const mocha = new Mocha({ ui: 'bdd', timeout: TEST_MS, reporter: 'min' });
   // Without files nothing else makes `describe` and `it` global.
   mocha.suite.emit(Mocha.Suite.constants.EVENT_FILE_PRE_REQUIRE, globalThis, '', mocha);
   for (const name of (process.env[INNER_SUITES] ?? '').split(',')) {
