@@ -12,7 +12,7 @@ import type { NewsWay } from '../../shared/leader-news.ts';
 import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { mintTokens } from '../../sidecar/http/tokens.ts';
-import { type Daemon, Daemons, membersOf, type Plan } from '../support/daemons.ts';
+import { type Daemon, Daemons, membersOf, type Plan, QUICK } from '../support/daemons.ts';
 import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
 import { startHeld } from './held.ts';
 
@@ -98,7 +98,7 @@ export class BalancedCluster {
       haproxy.socket,
       by === 'url' ? newsPort : undefined,
     );
-    const flags = ['--token-file', tokenFile, '--config', config];
+    const flags = [...QUICK, '--token-file', tokenFile, '--config', config];
     const cluster = new BalancedCluster(daemons, plans, at, flags, haproxy, tokens.write);
     cluster.#receiver = receiver;
     try {

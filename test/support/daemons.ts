@@ -16,6 +16,8 @@ const STDERR_LINES = 2_000;
 /** Of nodes that are several: a slow machine must not change leaders by itself while a test looks. */
 export const ELECTION_MS = { min: 600, max: 1_200 } as const;
 const CALM = ['--election-min-ms', String(ELECTION_MS.min), '--election-max-ms', String(ELECTION_MS.max)];
+/** As without flags, for those who want elections. */
+export const QUICK = ['--election-min-ms', '150', '--election-max-ms', '300'];
 
 /** Where a daemon keeps and serves what. */
 export interface Plan {

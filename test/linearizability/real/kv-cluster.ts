@@ -8,7 +8,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogPage, NodeStatus } from '../../../shared/inspect.ts';
 import { ManagedProcess, signalGroup } from '../../../sidecar/cli/cluster/managed-process.ts';
-import { type Daemon, Daemons } from '../../support/daemons.ts';
+import { type Daemon, Daemons, QUICK } from '../../support/daemons.ts';
 import type { PeerNetwork } from '../../support/peer-proxy.ts';
 import type { LogEntry } from '../resolve.ts';
 
@@ -48,10 +48,10 @@ export class KvCluster {
 
   /** `flags`: further ones of `outrigger run`. */
   static async start(size: number, flags: readonly string[] = []): Promise<KvCluster> {
-    const cluster = new KvCluster(await Daemons.begin(), flags);
+    const all = [...QUICK, ...flags];
+    const cluster = new KvCluster(await Daemons.begin(), all);
     try {
-      const all = await cluster.#daemons.cluster(size, { partitions: true, flags });
-      for (const daemon of all) {
+      for (const daemon of await cluster.#daemons.cluster(size, { partitions: true, flags: all })) {
         const { id, socket } = daemon;
         cluster.#members.push({ id, socket, daemon, appProcess: undefined, app: undefined });
       }
