@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { TEST_MS } from '../support/patience.ts';
 import { type AtLeastReport, readAtLeast } from './at-least.ts';
 import { type Answer, ask } from './client.ts';
 import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
@@ -14,7 +15,7 @@ const KILLS = 3;
 const READS = 2_000;
 
 describe('behind HAProxy', function () {
-  this.timeout(180_000);
+  this.timeout(TEST_MS);
   let cluster: BalancedCluster;
 
   before(async function () {

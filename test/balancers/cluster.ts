@@ -7,18 +7,16 @@ import { once } from 'node:events';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewsWay } from '../../shared/leader-news.ts';
 import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { mintTokens } from '../../sidecar/http/tokens.ts';
 import { type Daemon, Daemons, membersOf, type Plan, QUICK } from '../support/daemons.ts';
+import { until } from '../support/patience.ts';
 import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
 import { startHeld } from './held.ts';
 
 const SIZE = 3;
-const READY_MS = 30_000;
-const LOOK_MS = 10;
 const ANSWER_MS = 2_000;
 /** The defaults of `outrigger run`. */
 export const ELECTION_TIMEOUT_MS = 300;
@@ -224,11 +222,7 @@ export class BalancedCluster {
   }
 
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + READY_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) assert.fail(`not in time: ${what}\n${await this.#state()}`);
-      await sleep(LOOK_MS);
-    }
+    await until(what, holds, () => this.#state());
   }
 
   async #state(): Promise<string> {

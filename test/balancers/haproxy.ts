@@ -13,9 +13,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findHaproxy } from '../../scripts/balancers/haproxy.mjs';
 import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { startHeld } from './held.ts';
-
-const START_MS = 10_000;
 
 /** The ways of the example, in its order, each on a port of its own. */
 export const WAYS = ['any', 'leader', 'leader_by_agent', 'leader_by_news', 'app'] as const;
@@ -89,7 +88,7 @@ export class Haproxy {
     const words = [program, '-db', '-f', file];
     const child = await startHeld(words, process.env, (text) => said.push(text));
     const haproxy = new Haproxy(child, at.fronts, socket, said);
-    const end = performance.now() + START_MS;
+    const end = performance.now() + PATIENCE_MS;
     while (!(await haproxy.#answers())) {
       if (!child.running || performance.now() > end) {
         await child.kill();

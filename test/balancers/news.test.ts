@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { LeaderNews } from '../../shared/leader-news.ts';
 import { type Daemon, Daemons, exitOf } from '../support/daemons.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 describe('news of leadership from sidecars', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   let receiver: Server;
   let url: string;

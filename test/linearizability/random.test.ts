@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { Prng } from '../simulation/prng.ts';
+import { TEST_MS } from '../support/patience.ts';
 import { ANOMALIES, type Anomaly, plant } from './anomalies.ts';
 import { linearizable } from './brute-force.ts';
 import { check } from './check.ts';
@@ -82,7 +83,7 @@ function judge(operations: readonly Operation[]) {
 }
 
 describe('linearizability: histories made up', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
 
   it(`agrees with the definition on ${SMALL_HISTORIES.toLocaleString('en')} small histories`, () => {
     const rng = new Prng(1, 0);

@@ -11,9 +11,10 @@ import { LIMITS } from '../../shared/limits.ts';
 import { AppStage, ofApp } from '../support/app-stage.ts';
 import type { Daemon } from '../support/daemons.ts';
 import type { MoodyApp } from '../support/moody-app.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 describe('apps that misbehave', function () {
-  this.timeout(90_000);
+  this.timeout(TEST_MS);
   let stage: AppStage;
 
   beforeEach(async () => {

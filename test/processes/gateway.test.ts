@@ -6,17 +6,15 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayStatus } from '../../shared/inspect.ts';
 import { LocalCluster } from '../../sidecar/cli/cluster/local-cluster.ts';
 import { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { AppClient } from '../support/app-client.ts';
+import { PATIENCE_MS, TEST_MS, until as wait } from '../support/patience.ts';
 
 const SIGNALS = ['SIGKILL', 'SIGSTOP', 'SIGKILL', 'SIGKILL'] as const;
 /** Open at once: of the client in a session, and of the one without. */
 const IN_FLIGHT = 8;
-const DEADLINE_MS = 20_000;
-const POLL_MS = 10;
 
 /** How each proposal of one client ended. */
 interface Told {
@@ -86,7 +84,7 @@ class Writer {
 }
 
 describe('a gateway while leaders die', function () {
-  this.timeout(180_000);
+  this.timeout(TEST_MS);
   let dir: string;
   let cluster: LocalCluster;
   let gateway: ManagedProcess;
@@ -117,7 +115,7 @@ describe('a gateway while leaders die', function () {
       onDeath: () => undefined,
     });
     await until('all apps listen', () => apps.size === 3);
-    assert.ok(await cluster.waitForLeader(DEADLINE_MS), 'no first leader');
+    assert.ok(await cluster.waitForLeader(PATIENCE_MS), 'no first leader');
     let said: (line: string) => void = () => undefined;
     const line = new Promise<string>((done) => {
       said = done;
@@ -220,7 +218,7 @@ describe('a gateway while leaders die', function () {
 
   /** Takes the leader down, waits for another one, brings the old one back. */
   async function takeLeaderDown(how: 'SIGKILL' | 'SIGSTOP'): Promise<void> {
-    const leader = await cluster.waitForLeader(DEADLINE_MS);
+    const leader = await cluster.waitForLeader(PATIENCE_MS);
     assert.ok(leader, 'no leader to take down');
     const victim = cluster.node(leader.node);
     if (how === 'SIGKILL') await cluster.kill(victim, 'sidecar');
@@ -236,12 +234,7 @@ describe('a gateway while leaders die', function () {
   }
 
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    const end = performance.now() + DEADLINE_MS;
-    while (!(await holds())) {
-      if (performance.now() > end)
-        assert.fail(`${what}: not within ${DEADLINE_MS} ms\n${noise.slice(-40).join('\n')}`);
-      await sleep(POLL_MS);
-    }
+    await wait(what, holds, () => noise.slice(-40).join('\n'));
   }
 });
 

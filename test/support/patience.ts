@@ -25,11 +25,12 @@ export function pause(ms = LOOK_MS): Promise<void> {
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  otherwise: () => string = () => '',
+  otherwise: () => string | Promise<string> = () => '',
 ): Promise<void> {
   const end = performance.now() + PATIENCE_MS;
   while (!(await holds())) {
-    if (performance.now() > end) assert.fail(`not within ${PATIENCE_MS} ms: ${what}\n${otherwise()}`.trim());
+    if (performance.now() > end)
+      assert.fail(`not within ${PATIENCE_MS} ms: ${what}\n${await otherwise()}`.trim());
     await pause();
   }
 }

@@ -5,15 +5,13 @@
  */
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogPage, NodeStatus } from '../../../shared/inspect.ts';
 import { ManagedProcess, signalGroup } from '../../../sidecar/cli/cluster/managed-process.ts';
 import { type Daemon, Daemons, QUICK } from '../../support/daemons.ts';
+import { until } from '../../support/patience.ts';
 import type { PeerNetwork } from '../../support/peer-proxy.ts';
 import type { LogEntry } from '../resolve.ts';
 
-const DEADLINE_MS = 30_000;
-const POLL_MS = 20;
 const STATUS_MS = 1_000;
 const LOG_PAGE = 5_000;
 const NOISE_LINES = 200;
@@ -158,13 +156,7 @@ export class KvCluster {
   }
 
   async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const end = performance.now() + DEADLINE_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) {
-        assert.fail(`not in time: ${what}\n${await this.#describe()}\n${this.#noise.join('\n')}`);
-      }
-      await sleep(POLL_MS);
-    }
+    await until(what, holds, async () => `${await this.#describe()}\n${this.#noise.join('\n')}`);
   }
 
   /** Ends all sidecars before the first one starts again: nothing that was only on its way survives. */
