@@ -14,14 +14,12 @@ import { installExtension, type ServerOptions, WorkbenchServer } from '../server
 import { BUILD_FOLDER } from './packed.ts';
 import { Palette } from './palette.ts';
 import { Scene } from './scene.ts';
+import { readTree, type TreeLine } from './tree.ts';
+import { Waiting } from './waiting.ts';
 
-/** Between two looks, which cost the window time. */
-const LOOK_MS = 20;
 /** A menu that has just opened takes no click yet: it is clicked again after so long. */
 const MENU_MS = 200;
 const CLICK_MS = 2_000;
-/** Of what nothing came by then it is tried again, with twice the patience. */
-const AGAIN_MS = 8_000;
 /** The editor's own last phase: extensions are loaded, and nothing of its start goes on that a measurement would include. */
 const SETTLED = "performance.getEntriesByName('code/LifecyclePhase/Eventually').length > 0";
 /** In the log of the extension host, when it has activated what wants to be active from the start. */
@@ -38,21 +36,9 @@ export interface WorkbenchOptions {
   readonly workspace: string;
   /** `XDG_RUNTIME_DIR` of the extension: the sidecars whose endpoint files are there are found. Must be there. */
   readonly runtimeDir: string;
-  /** Name of a colour theme. */
-  readonly theme?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly env?: NodeJS.ProcessEnv;
   readonly workspaceTrust?: boolean;
-}
-
-/** One line of a tree as it is shown. */
-export interface TreeLine {
-  /** Label and description, with a space between. */
-  readonly text: string;
-  /** What a screen reader says. */
-  readonly speech: string;
-  /** 1 at the top. */
-  readonly level: number;
 }
 
 export class Workbench {
@@ -62,6 +48,7 @@ export class Workbench {
   readonly #browser: Browser;
   readonly #runDir: string;
   readonly #scene: Scene;
+  readonly #waiting: Waiting;
   /** What no text of a stranger may make the window do; see `escapes`. */
   readonly #escapes: string[] = [];
 
@@ -72,6 +59,9 @@ export class Workbench {
     this.palette = new Palette(page, (holds, otherwise) => this.until(holds, otherwise));
     this.#runDir = runDir;
     this.#scene = new Scene(page, this.palette, runDir);
+    this.#waiting = new Waiting(page, async () => {
+      return `${await this.screenshot(`failed-${Date.now()}`)}\n${await this.#scene.describe()}`;
+    });
     page.on('dialog', (dialog) => {
       this.#escapes.push(`dialog: ${dialog.message()}`);
       dialog.dismiss().catch(() => undefined);
@@ -106,10 +96,7 @@ export class Workbench {
       workbench,
       runDir,
       env: { ...options.env, XDG_RUNTIME_DIR: options.runtimeDir },
-      settings: {
-        ...(options.theme === undefined ? {} : { 'workbench.colorTheme': options.theme }),
-        ...options.settings,
-      },
+      settings: options.settings ?? {},
       workspaceTrust: options.workspaceTrust ?? false,
     };
     installExtension(serverOptions, options.vsix);
@@ -228,22 +215,7 @@ export class Workbench {
 
   /** The lines of a tree from top to bottom, as far as they are drawn. */
   treeItems(view: string): Promise<TreeLine[]> {
-    return this.tree(view)
-      .locator('.monaco-list-row')
-      .evaluateAll((rows) =>
-        rows
-          .map((row) => ({
-            at: row.getBoundingClientRect().top,
-            text: ['.label-name', '.label-description']
-              .map((part) => row.querySelector(part)?.textContent.replaceAll('\u00a0', ' ').trim() ?? '')
-              .join(' ')
-              .trim(),
-            speech: row.getAttribute('aria-label') ?? '',
-            level: Number(row.getAttribute('aria-level') ?? 0),
-          }))
-          .sort((a, b) => a.at - b.at)
-          .map(({ at: _, ...line }) => line),
-      );
+    return readTree(this.tree(view));
   }
 
   /** Waits until the lines of a tree fit `what`, and returns them. */
@@ -340,11 +312,17 @@ export class Workbench {
     return (await shown.innerText()).replaceAll('\u00a0', ' ');
   }
 
-  /** Waits for a toast, and returns it: its text and its buttons. */
-  async toast(wanted: RegExp): Promise<Locator> {
-    const toast = this.page.locator('.notification-toast').filter({ hasText: wanted }).first();
-    await toast.waitFor();
-    return toast;
+  /** Waits for a message: a toast, or what is left of it in the list of messages when we come late. */
+  async toast(wanted: RegExp): Promise<void> {
+    const message = this.page.locator('.notification-list-item').filter({ hasText: wanted }).first();
+    let looks = 0;
+    await this.again(
+      async () => {
+        if (looks++ > 0) await this.palette.run('Notifications: Show Notifications');
+      },
+      () => message.isVisible(),
+      () => `no message says ${wanted}`,
+    );
   }
 
   /** The page in the active webview. */
@@ -379,39 +357,13 @@ export class Workbench {
   }
 
   /** Waits for what no other method knows. `otherwise` says what was there instead. */
-  async until(
-    holds: () => Promise<boolean>,
-    otherwise: () => string = () => 'it did not come',
-  ): Promise<void> {
-    const end = performance.now() + PATIENCE_MS;
-    while (!(await holds())) {
-      if (performance.now() > end) {
-        const path = await this.screenshot(`failed-${Date.now()}`);
-        const scene = await this.#scene.describe();
-        assert.fail(`within ${PATIENCE_MS} ms: ${otherwise()}\n${path}\n${scene}`);
-      }
-      await this.page.waitForTimeout(LOOK_MS);
-    }
+  until(holds: () => Promise<boolean>, otherwise: () => string = () => 'it did not come'): Promise<void> {
+    return this.#waiting.until(holds, otherwise);
   }
 
   /** Acts, and acts again after longer and longer waits when nothing came of it, as a user would: only for what may happen twice. */
-  async again(
-    act: () => Promise<void>,
-    holds: () => Promise<boolean>,
-    otherwise: () => string,
-  ): Promise<void> {
-    let patience = AGAIN_MS;
-    const done = async (): Promise<boolean> => {
-      await act();
-      const end = performance.now() + patience;
-      patience *= 2;
-      while (!(await holds())) {
-        if (performance.now() > end) return false;
-        await this.page.waitForTimeout(LOOK_MS);
-      }
-      return true;
-    };
-    await this.until(done, otherwise);
+  again(act: () => Promise<void>, holds: () => Promise<boolean>, otherwise: () => string): Promise<void> {
+    return this.#waiting.again(act, holds, otherwise);
   }
 }
 
