@@ -8,6 +8,7 @@ import { Pressure, wanted } from '../../sidecar/gateway/pressure.ts';
 import type { Ticket } from '../../sidecar/gateway/ticket.ts';
 import { Line, Turns } from '../../sidecar/gateway/turns.ts';
 import { Window } from '../../sidecar/gateway/window.ts';
+import { ticketOf } from '../support/gateway-ticket.ts';
 
 describe('gateway: turns', () => {
   let turns: Turns;
@@ -293,23 +294,3 @@ describe('gateway: pressure', () => {
     assert.equal(pressure.update('OK', 2000), 'OK');
   });
 });
-
-function ticketOf(more: Pick<Ticket, 'number' | 'line' | 'bytes' | 'notBefore'>): Ticket {
-  return {
-    kind: 'propose',
-    lane: 'LEADER',
-    repeatable: false,
-    leaderOnly: false,
-    timeoutMs: 1,
-    frame: (id) => ({ type: 'ping', id }),
-    done: () => undefined,
-    arrived: 0,
-    deadline: 1,
-    state: 'WAITING',
-    unsure: false,
-    tries: 0,
-    sentAt: 0,
-    refusedBy: [],
-    ...more,
-  };
-}
