@@ -5,13 +5,13 @@
  * Names and labels are public: dashboards and alerts are written against them. Labels take a bounded number of
  * values (roles, causes, codes, peers), never one per session or command.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Histogram } from 'prom-client';
 import { APP_CONDITIONS, APP_STATES, type AppCondition, type AppState } from '../../shared/app-conditions.ts';
 import { CAUSES, type Cause } from '../../shared/causes.ts';
 import { DEFINITE_CODES, type ErrorCode, INDEFINITE_CODES } from '../../shared/codes.ts';
 import type { Role } from '../../shared/entry.ts';
 import { NEWS_OUTCOMES, NEWS_WAYS, type NewsOutcome, type NewsWay } from '../../shared/leader-news.ts';
+import { type Row, SampledRegistry } from './registry.ts';
 
 /** How a request ended: OK, or the code it was refused or failed with. */
 export type Outcome = 'OK' | ErrorCode;
@@ -68,12 +68,9 @@ type Tally<K extends string> = Record<K, number>;
 const FSYNC_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5,
 ];
-const LOOP_RESOLUTION_MS = 20;
 
 export class Metrics {
-  readonly #registry = new Registry();
-  readonly #takeSample: () => Sample;
-  #now: Sample;
+  readonly #sampled: SampledRegistry<Sample>;
   #elections = 0;
   readonly #leaderChanges = tally(CAUSES);
   readonly #proposals = tally(OUTCOMES);
@@ -84,31 +81,26 @@ export class Metrics {
     command: tally(NEWS_OUTCOMES),
   };
   readonly #fsync: Histogram;
-  readonly #loopDelay: ReturnType<typeof monitorEventLoopDelay>;
 
   constructor({ sample }: MetricsOptions) {
-    this.#takeSample = sample;
-    this.#now = sample();
+    this.#sampled = new SampledRegistry(sample);
     this.#reads = {
       LINEARIZABLE: tally(OUTCOMES),
       LEASE: tally(OUTCOMES),
       AT_LEAST: tally(OUTCOMES),
       STALE: tally(OUTCOMES),
     };
-    this.#loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
-    this.#loopDelay.enable();
     this.#fsync = new Histogram({
       name: 'outrigger_fsync_seconds',
       help: 'Time one durable commit of the log took, disk included. Its tail is the floor of every proposal; a 99th percentile over 10 ms means a slow disk.',
       buckets: FSYNC_BUCKETS,
-      registers: [this.#registry],
+      registers: [this.#sampled.registry],
     });
     this.#registerState();
     this.#registerRequests();
     this.#registerStoreAndApp();
     this.#registerPeers();
-    this.#registerLoop();
-    collectDefaultMetrics({ register: this.#registry });
+    this.#sampled.process();
   }
 
   /** One durable commit took so many seconds. */
@@ -146,20 +138,19 @@ export class Metrics {
   }
 
   /** Everything as Prometheus text, from one sample. */
-  async scrape(): Promise<{ contentType: string; text: string }> {
-    this.#now = this.#takeSample();
-    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
+  scrape(): Promise<{ contentType: string; text: string }> {
+    return this.#sampled.scrape();
   }
 
   /** Stops measuring the event loop. */
   close(): void {
-    this.#loopDelay.disable();
+    this.#sampled.close();
   }
 
   #registerState(): void {
     const state = (name: string, help: string, value: (now: Sample) => number) =>
-      this.#gauge(name, help, value);
-    this.#oneOf(
+      this.#sampled.gauge(name, help, value);
+    this.#sampled.oneOf(
       'outrigger_role',
       'Role of this node: 1 for the role it has, 0 for the others.',
       'role',
@@ -193,19 +184,19 @@ export class Metrics {
       'Highest index in the log of this node, durable or not.',
       (now) => now.lastIndex,
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_leader_changes_total',
       'Changes of the leader this node follows or is, by cause. More than a few per hour want a look at disk, network and CPU.',
       ['cause'],
       () => CAUSES.map((cause) => [{ cause }, this.#leaderChanges[cause]]),
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_elections_started_total',
       'Elections this node campaigned in, lost ones included.',
       [],
       () => [[{}, this.#elections]],
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_leader_news_total',
       'News of leadership told to the URL or the command of the configuration, by outcome. FAILED counts tries; GIVEN_UP means that a balancer does not know.',
       ['way', 'outcome'],
@@ -217,13 +208,13 @@ export class Metrics {
   }
 
   #registerRequests(): void {
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_proposals_total',
       'Proposals taken by this node, by how they ended (OK or an error code). The rate of OK is the write throughput.',
       ['outcome'],
       () => seen(this.#proposals).map(([outcome, count]) => [{ outcome }, count]),
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_reads_total',
       'Reads taken by this node, by consistency and by how they ended.',
       ['consistency', 'outcome'],
@@ -232,23 +223,23 @@ export class Metrics {
           seen(this.#reads[consistency]).map(([outcome, count]): Row => [{ consistency, outcome }, count]),
         ),
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_forwards_total',
       'Commands this node sent on to the leader, by how that was answered. Clients that dial the leader make it 0.',
       ['outcome'],
       () => seen(this.#forwards).map(([outcome, count]) => [{ outcome }, count]),
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_sessions',
       'Open sessions, as of what the app has applied.',
       (now) => now.sessions,
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_session_commands_held',
       'Commands of sessions that came before their predecessor and wait for it at this leader. Lasting: a client leaves gaps.',
       (now) => now.sessionCommandsHeld,
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_session_reply_bytes',
       'Bytes of results kept for retries. At the limit the oldest are dropped, and retries are told that theirs is gone.',
       (now) => now.sessionReplyBytes,
@@ -256,52 +247,52 @@ export class Metrics {
   }
 
   #registerStoreAndApp(): void {
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_store_queue_bytes',
       'Bytes that wait for the disk. Growth means that the disk does not keep up.',
       (now) => now.storeQueueBytes,
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_store_oldest_write_seconds',
       'Age of the oldest write that is not durable, 0 when there is none. A leader steps down when it nears an election timeout.',
       (now) => now.storeOldestWriteMs / 1000,
     );
-    this.#oneOf(
+    this.#sampled.oneOf(
       'outrigger_app_state',
       'State of the local app: 1 for the state it is in, 0 for the others. Only CONNECTED is healthy.',
       'state',
       APP_STATES,
       (now) => now.appState,
     );
-    this.#oneOf(
+    this.#sampled.oneOf(
       'outrigger_app_condition',
       'How exactly the local app stands: 1 for the condition it is in, 0 for the others. docs/protocol.md says what each means.',
       'condition',
       APP_CONDITIONS.filter((condition) => condition !== 'SUPERSEDED'),
       (now) => now.appCondition,
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_app_fit',
       '1 while the local app is healthy enough for this node to lead. 0 on the leader for longer than the grace period means that no other node is better.',
       (now) => (now.appFit ? 1 : 0),
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_apps_differ',
       'On the leader: nodes whose apps have another state than others after the same entries. Anything but 0 is a bug of the app.',
       (now) => now.appsDiffer,
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_apps_equal_index',
       'On the leader: highest index at which the states of apps were compared and equal. 0 for long means that apps tell no hashes of their state.',
       (now) => now.appsEqualAt,
     );
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_app_incidents_total',
       'How often the local app fell into each condition that is not as it should be (CRASHED, FAILED, DIVERGED, …).',
       ['condition'],
-      () => [...this.#now.appIncidents].map(([condition, count]) => [{ condition }, count]),
+      (now) => [...now.appIncidents].map(([condition, count]) => [{ condition }, count]),
     );
-    this.#gauge(
+    this.#sampled.gauge(
       'outrigger_app_lag_entries',
       'Committed entries that the local app has not applied. Growth means that the app is slower than the writes.',
       (now) => Math.max(0, now.commitIndex - now.appliedIndex),
@@ -310,7 +301,7 @@ export class Metrics {
 
   #registerPeers(): void {
     const peers = (name: string, help: string, value: (peer: PeerSample) => number | undefined) =>
-      this.#rows(name, help, ['peer'], (now) =>
+      this.#sampled.rows(name, help, ['peer'], (now) =>
         now.peers.flatMap((peer): Row[] => {
           const found = value(peer);
           return found === undefined ? [] : [[{ peer: peer.id }, found]];
@@ -322,80 +313,14 @@ export class Metrics {
       (peer) => peer.matchLagEntries,
     );
     peers('outrigger_peer_queue_bytes', 'Bytes that wait to be sent to the peer.', (peer) => peer.queueBytes);
-    this.#tallies(
+    this.#sampled.totals(
       'outrigger_peer_dropped_messages_total',
       'Messages to the peer that were dropped because its queue was full or it was not connected. Raft sends them again.',
       ['peer'],
-      () => this.#now.peers.map((peer) => [{ peer: peer.id }, peer.droppedMessages]),
+      (now) => now.peers.map((peer) => [{ peer: peer.id }, peer.droppedMessages]),
     );
-  }
-
-  #registerLoop(): void {
-    const delay = this.#loopDelay;
-    // The monitor times its own timer, so an idle loop shows the resolution; only what is above it is lag.
-    const lag = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - LOOP_RESOLUTION_MS / 1000) || 0;
-    this.#rows(
-      'outrigger_event_loop_lag_seconds',
-      'How late the event loop ran since the last scrape (median, 99th percentile, worst). Near an election timeout it costs leadership.',
-      ['quantile'],
-      () => {
-        const rows: Row[] = [
-          [{ quantile: '0.5' }, lag(delay.percentile(50))],
-          [{ quantile: '0.99' }, lag(delay.percentile(99))],
-          [{ quantile: '1' }, lag(delay.max)],
-        ];
-        delay.reset();
-        return rows;
-      },
-    );
-  }
-
-  #gauge(name: string, help: string, value: (now: Sample) => number): void {
-    this.#rows(name, help, [], (now) => [[{}, value(now)]]);
-  }
-
-  /** A gauge that is 1 for one of `all` and 0 for the others. */
-  #oneOf<V extends string>(
-    name: string,
-    help: string,
-    label: string,
-    all: readonly V[],
-    value: (now: Sample) => V,
-  ): void {
-    this.#rows(name, help, [label], (now) =>
-      all.map((one) => [{ [label]: one }, one === value(now) ? 1 : 0]),
-    );
-  }
-
-  #rows(name: string, help: string, labelNames: string[], rows: (now: Sample) => Row[]): void {
-    const gauge: Gauge = new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect: () => {
-        gauge.reset();
-        for (const [labels, value] of rows(this.#now)) gauge.set(labels, value);
-      },
-    });
-  }
-
-  /** A counter that is told its whole value at each scrape. */
-  #tallies(name: string, help: string, labelNames: string[], rows: () => Row[]): void {
-    const counter: Counter = new Counter({
-      name,
-      help,
-      labelNames,
-      registers: [this.#registry],
-      collect: () => {
-        counter.reset();
-        for (const [labels, value] of rows()) counter.inc(labels, value);
-      },
-    });
   }
 }
-
-type Row = [labels: Record<string, string>, value: number];
 
 function tally<K extends string>(keys: readonly K[]): Tally<K> {
   return Object.fromEntries(keys.map((key) => [key, 0])) as Tally<K>;
