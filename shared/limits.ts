@@ -87,6 +87,10 @@ export const LIMITS = {
   uncommittedBytes: 64 * 1024 * 1024,
   /** Proposals and reads of all clients that wait for an answer. Over it: OVERLOADED, definite. */
   pendingRequests: 65_536,
+  /** Commands of proposals that wait for an answer, in bytes. Over it: OVERLOADED, definite. */
+  pendingBytes: 128 * 1024 * 1024,
+  /** Newest results of the app that are kept for proposals whose place becomes known a moment later, in bytes. Those before are answered without one. */
+  recentResultBytes: 16 * 1024 * 1024,
   /** Newest entries kept in memory for followers and apps; older ones are read from the disk. */
   tailBytes: 16 * 1024 * 1024,
   /** Writes waiting for the disk. Over it: the node refuses proposals (OVERLOADED) and appends. */

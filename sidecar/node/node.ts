@@ -123,6 +123,7 @@ export class Node implements RoutingPort {
     const limits = { pendingRequests: LIMITS.pendingRequests };
     this.proposals = new ProposalRouter(this, {
       ...limits,
+      pendingBytes: LIMITS.pendingBytes,
       reforwards: LIMITS.reforwards,
       lostReplyMs: LOST_REPLY_MS,
     });
@@ -431,7 +432,8 @@ export class Node implements RoutingPort {
     const pending = (this.proposals.pending + this.reads.pending) / LIMITS.pendingRequests;
     const disk = this.options.store.stats().queuedBytes / LIMITS.storeQueueBytes;
     const uncommitted = this.driver.raft.uncommittedBytes / LIMITS.uncommittedBytes;
-    const fullest = Math.max(pending, disk, uncommitted);
+    const bytes = this.proposals.pendingBytes / LIMITS.pendingBytes;
+    const fullest = Math.max(pending, bytes, disk, uncommitted);
     if (fullest >= STOP_AT) return 'STOP';
     return fullest >= SLOW_DOWN_AT ? 'SLOW_DOWN' : 'OK';
   }

@@ -22,6 +22,8 @@ import { Watched } from './watched.ts';
 
 export interface ProposalLimits {
   readonly pendingRequests: number;
+  /** Of their commands. One command is always taken. */
+  readonly pendingBytes: number;
   readonly reforwards: number;
   /** How long a reply of a leader that lost its leadership is still awaited. */
   readonly lostReplyMs: number;
@@ -39,6 +41,7 @@ export class ProposalRouter {
   readonly #forwards: Forwards;
   readonly #watched = new Watched();
   #pending = 0;
+  #pendingBytes = 0;
   /** How proposals taken here ended, and how the leader answered those sent on to it. */
   readonly outcomes = new Tally();
   readonly forwards = new Tally();
@@ -53,6 +56,11 @@ export class ProposalRouter {
 
   get pending(): number {
     return this.#pending;
+  }
+
+  /** Bytes of the commands that wait for an answer. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
   }
 
   get leader(): string {
@@ -82,11 +90,13 @@ export class ProposalRouter {
       return;
     }
     this.#pending++;
+    this.#pendingBytes += ticket.command.length;
     this.#waiting.push(ticket);
   }
 
   #refuseAtTheDoor({ expectedTerm }: Ticket): Refusal | undefined {
-    if (this.#pending >= this.#limits.pendingRequests) {
+    const { pendingRequests, pendingBytes } = this.#limits;
+    if (this.#pending >= pendingRequests || this.#pendingBytes >= pendingBytes) {
       return refusal('OVERLOADED', 'too many requests wait on this node', { retryAfterMs: 100 });
     }
     if (expectedTerm === undefined) return undefined;
@@ -250,6 +260,11 @@ export class ProposalRouter {
     this.#waiting.push(ticket);
   }
 
+  #settled(ticket: Ticket): void {
+    this.#pending--;
+    this.#pendingBytes -= ticket.command.length;
+  }
+
   #answer(ticket: Ticket): void {
     this.#watched.remove(ticket);
     const outcome: ProposalOutcome | Refusal = this.#port.outcomeOf(ticket);
@@ -257,13 +272,13 @@ export class ProposalRouter {
       this.#refuse(ticket, outcome.code, outcome.message, outcome.retryAfterMs);
       return;
     }
-    this.#pending--;
+    this.#settled(ticket);
     this.outcomes.count('OK');
     ticket.done(outcome);
   }
 
   #refuse(ticket: Ticket, code: ErrorCode, message: string, retryAfterMs?: number): void {
-    this.#pending--;
+    this.#settled(ticket);
     // What a later try was refused says nothing of the one before it.
     const honest = ticket.unsure && isDefinite(code) ? 'LEADER_LOST' : code;
     this.outcomes.count(honest);

@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Explanation } from '../../shared/explain/types.ts';
+import type { NodeStatus } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { AppStage, ofApp } from '../support/app-stage.ts';
 import type { Daemon } from '../support/daemons.ts';
@@ -245,6 +246,64 @@ describe('apps that misbehave', function () {
     const again = await stage.attach(daemon);
     again.be('poison arsenic');
     await stage.isWell(daemon, absent.seq);
+  });
+
+  it('never acknowledging: what is given to it stays within its window, and nobody else notices', async () => {
+    const all = await stage.cluster(3);
+    const apps = new Map<Daemon, MoodyApp>();
+    for (const daemon of all) apps.set(daemon, await stage.attach(daemon));
+    for (const daemon of all) await stage.isWell(daemon, 0);
+    const leader = (await stage.daemons.leaderOf(all)) as Daemon;
+    const sick = all.find((daemon) => daemon !== leader) as Daemon;
+    const others = all.filter((daemon) => daemon !== sick);
+    const elections = async (): Promise<number> =>
+      (await Promise.all(all.map((one) => stage.metric(one, 'outrigger_elections_started_total')))).reduce(
+        (sum, one) => sum + one,
+      );
+    const before = { elections: await elections(), term: (await stage.statusOf(leader)).term };
+    apps.get(sick)?.be('stall');
+
+    // Three times what fits into its window, through the leader; and some whose clients wait for the sick app.
+    const through = await stage.client(leader);
+    const vain = await stage.client(sick);
+    const batch = 512;
+    for (let sent = 0; sent < 3 * LIMITS.windowEntries; sent += batch) {
+      const ids = Array.from({ length: batch }, () => stage.nextId());
+      const command = Buffer.alloc(256, 'x');
+      through.send(...ids.map((id) => ({ type: 'propose', id, command, wait: 'COMMITTED' }) as const));
+      for (const id of ids) await through.next('proposed', (frame) => frame.id === id);
+      vain.send({ type: 'propose', id: stage.nextId(), command, timeoutMs: 1 });
+      const { deliveredIndex, appliedIndex } = await stage.statusOf(sick);
+      assert.ok(deliveredIndex - appliedIndex <= LIMITS.windowEntries, `${deliveredIndex - appliedIndex}`);
+    }
+    const lagOf = ({ commitIndex, appliedIndex }: NodeStatus): number => commitIndex - appliedIndex;
+    await stage.daemons.until('it knows of all commits', async () => {
+      return lagOf(await stage.statusOf(sick)) >= 3 * LIMITS.windowEntries;
+    });
+    const { commitIndex, deliveredIndex, appliedIndex, app } = await stage.statusOf(sick);
+    assert.ok(deliveredIndex - appliedIndex > LIMITS.windowEntries / 2, 'its window is closed, not empty');
+    assert.equal(app.fit, false);
+    for (const daemon of others) {
+      await stage.daemons.until(`the app of ${daemon.id} has all`, async () => {
+        return (await stage.statusOf(daemon)).appliedIndex >= commitIndex;
+      });
+      // On a slow machine one may be a second late.
+      const { app: its } = await stage.statusOf(daemon);
+      assert.ok(
+        its.incidents?.every(({ condition }) => condition === 'LAGGING'),
+        JSON.stringify(its),
+      );
+    }
+    assert.deepEqual({ elections: await elections(), term: (await stage.statusOf(leader)).term }, before);
+
+    // It wakes up, and gets all that it missed, from the disk.
+    const slept = stage.eventsSoFar(sick);
+    apps.get(sick)?.be('go');
+    await stage.daemons.until('it has caught up', async () => {
+      const now = await stage.statusOf(sick);
+      return now.appliedIndex >= commitIndex && now.app.condition === 'HEALTHY';
+    });
+    assert.ok(stage.eventsSoFar(sick) >= slept);
   });
 
   // ---------------------------------------------------------------- who leads

@@ -10,13 +10,14 @@ import type { AppClient } from '../support/app-client.ts';
 import { AppStage } from '../support/app-stage.ts';
 import type { Daemon } from '../support/daemons.ts';
 import type { MoodyApp } from '../support/moody-app.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 const EVERY = 10;
 const HASHES = ['--hash-every', String(EVERY)];
 const GRACE = ['--app-grace-ms', '400'];
 
 describe('apps that diverge', function () {
-  this.timeout(90_000);
+  this.timeout(TEST_MS);
   let stage: AppStage;
   let all: Daemon[];
   let apps: Map<Daemon, MoodyApp>;

@@ -29,6 +29,7 @@ const LOST_REPLY_MS = 300;
 const ASK_READ_AGAIN_MS = 150;
 const REFORWARDS = 4;
 const PENDING_REQUESTS = 1000;
+const PENDING_BYTES = 1_000_000;
 /** More than the requests of one life. */
 const IDS_PER_LIFE = 0x100_0000;
 
@@ -87,7 +88,12 @@ export class Front implements RoutingPort {
     });
     this.firstRequestId = life * IDS_PER_LIFE;
     const pendingRequests = PENDING_REQUESTS;
-    const limits = { pendingRequests, reforwards: REFORWARDS, lostReplyMs: LOST_REPLY_MS };
+    const limits = {
+      pendingRequests,
+      pendingBytes: PENDING_BYTES,
+      reforwards: REFORWARDS,
+      lostReplyMs: LOST_REPLY_MS,
+    };
     this.#proposals = new ProposalRouter(this, limits);
     this.#reads = new ReadRouter(this, { pendingRequests, askAgainMs: ASK_READ_AGAIN_MS });
   }

@@ -1,5 +1,6 @@
 /** The small things that a node keeps besides its driver: commit news, results, and who waits for what. */
 import assert from 'node:assert/strict';
+import { LIMITS } from '../../shared/limits.ts';
 import type { Heartbeat } from '../../shared/messages.ts';
 import { CommitNews } from '../../sidecar/node/commit-news.ts';
 import { CommitWaiters } from '../../sidecar/node/commit-waiters.ts';
@@ -61,6 +62,15 @@ describe('recent results', () => {
     assert.equal(results.at(4), undefined);
     assert.equal(results.at(6), undefined);
     assert.equal(results.at(10), undefined);
+  });
+
+  it('keeps no more than some bytes, but always the newest batch', () => {
+    const results = new RecentResults();
+    const large = Buffer.alloc(LIMITS.recentResultBytes / 2);
+    for (let index = 1; index <= 4; index++) results.add([{ index, result: large }]);
+    assert.deepEqual([results.at(2), results.at(3)?.index, results.bytes], [undefined, 3, 2 * large.length]);
+    results.add([{ index: 5, result: Buffer.alloc(2 * LIMITS.recentResultBytes) }]);
+    assert.deepEqual([results.at(4), results.at(5)?.index], [undefined, 5]);
   });
 
   it('forgets the oldest batches, not the newest', () => {

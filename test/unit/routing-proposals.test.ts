@@ -32,6 +32,7 @@ class Host implements RoutingPort {
   readonly outcomes: (ProposalOutcome | Refusal)[] = [];
   readonly router = new ProposalRouter(this, {
     pendingRequests: 10,
+    pendingBytes: 1_000,
     reforwards: 2,
     lostReplyMs: LOST_REPLY_MS,
   });
@@ -195,6 +196,18 @@ describe('proposals on a node that does not lead', () => {
     for (let i = 0; i < 11; i++) host.take();
     assert.deepEqual(host.codes(), ['OVERLOADED']);
     assert.equal(host.router.pending, 10);
+  });
+
+  it('over the limit of bytes are refused, and there is room again when they are answered', () => {
+    host.take({ command: Buffer.alloc(999) });
+    host.take({ command: Buffer.alloc(5_000) });
+    host.take();
+    assert.deepEqual(host.codes(), ['OVERLOADED']);
+    assert.equal(host.router.pendingBytes, 5_999);
+    host.router.expire(REQUEST.deadline);
+    assert.deepEqual([host.router.pending, host.router.pendingBytes], [0, 0]);
+    host.take();
+    assert.equal(host.router.pending, 1);
   });
 
   it('are answered in parts where some of a batch wait for others', () => {
