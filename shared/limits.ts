@@ -89,6 +89,9 @@ export const LIMITS = {
   pendingRequests: 65_536,
   /** Commands of proposals that wait for an answer, in bytes. Over it: OVERLOADED, definite. */
   pendingBytes: 128 * 1024 * 1024,
+  /** Commands of this node's clients that are given to a leader and not committed, and bytes of them. What waits beyond it is taken from all clients in turn. */
+  proposalWindow: 4_096,
+  proposalWindowBytes: 8 * 1024 * 1024,
   /** Newest results of the app that are kept for proposals whose place becomes known a moment later, in bytes. Those before are answered without one. */
   recentResultBytes: 16 * 1024 * 1024,
   /** Newest entries kept in memory for followers and apps; older ones are read from the disk. */

@@ -25,6 +25,7 @@ import type { ReadTicket } from '../routing/reads.ts';
 import { leaseReadRefusal } from './lease-reads.ts';
 import type { Node } from './node.ts';
 import { tableAt } from './sessions.ts';
+import { Share } from './share.ts';
 
 const NOTHING = new Uint8Array(0);
 const SESSION_KINDS = {
@@ -44,8 +45,15 @@ export class NodeAppHost implements AppHost {
   /** The sessions at each position that was planned for. */
   readonly #tables = new WeakMap<AppPosition, SessionTable>();
 
+  readonly #share: Share;
+
+  /** For one client: a connection, or HTTP as a whole. */
   constructor(node: Node) {
     this.#node = node;
+    this.#share = new Share(() => ({
+      requests: node.proposals.pending + node.reads.pending,
+      bytes: node.proposals.pendingBytes,
+    }));
   }
 
   facts(): NodeFacts {
@@ -135,13 +143,19 @@ export class NodeAppHost implements AppHost {
   }
 
   #take(request: TicketRequest, needsApp: boolean): void {
-    const refused = this.#node.refusalNow(needsApp);
+    const refused = this.#node.refusalNow(needsApp) ?? this.#share.refusal();
     if (refused !== undefined) {
       this.#node.proposals.outcomes.count(refused.code);
       request.done(refused);
       return;
     }
-    this.#node.proposals.take(ticketOf(request));
+    const bytes = request.command.length;
+    this.#share.opens(bytes);
+    const done: TicketRequest['done'] = (outcome) => {
+      this.#share.closes(bytes);
+      request.done(outcome);
+    };
+    this.#node.proposals.take(ticketOf({ ...request, lane: this, done }));
     this.#node.wake();
   }
 
@@ -156,6 +170,10 @@ export class NodeAppHost implements AppHost {
       done(refusal('APP_ABSENT', 'no app is connected to this sidecar to serve the read'));
       return;
     }
+    const { index } = request;
+    const isThere = request.consistency === 'STALE' || (index !== undefined && index <= app.applied);
+    const refused = isThere ? undefined : (this.#node.appHasStopped() ?? this.#share.refusal());
+    if (refused !== undefined) return done(refused);
     switch (request.consistency) {
       case 'STALE':
         done({ index: app.applied });
@@ -165,10 +183,14 @@ export class NodeAppHost implements AppHost {
         return;
       case 'AT_LEAST':
       case 'LINEARIZABLE':
+        this.#share.opens(0);
         this.#node.reads.take({
-          index: request.consistency === 'AT_LEAST' ? request.index : undefined,
+          index: request.consistency === 'AT_LEAST' ? index : undefined,
           deadline: performance.now() + request.timeoutMs,
-          done,
+          done: (outcome) => {
+            this.#share.closes(0);
+            done(outcome);
+          },
         });
         this.#node.options.listener.committed();
         this.#node.wake();

@@ -52,6 +52,8 @@ export class LocalApp {
   /** Since when it is in this condition; wall clock, ms. */
   since = Date.now();
   entry: number | undefined;
+  /** The same on the monotonic clock. */
+  #sinceNow = performance.now();
   readonly #tell: (change: AppChange) => void;
   readonly #incidents = new Map<AppCondition, AppIncident>();
   /** What its connection showed last. */
@@ -77,6 +79,11 @@ export class LocalApp {
   /** Good enough for its node to lead. */
   get fit(): boolean {
     return this.condition === 'HEALTHY';
+  }
+
+  /** For how long it has applied nothing although it should, ms; 0 where it does. */
+  stoppedMs(now: number): number {
+    return this.state === 'STALLED' ? now - this.#sinceNow : 0;
   }
 
   get connected(): boolean {
@@ -172,7 +179,10 @@ export class LocalApp {
     const same = condition === this.condition && !this.#fresh;
     if (same && !again) return;
     this.#fresh = false;
-    if (!same) this.since = Date.now();
+    if (!same) {
+      this.since = Date.now();
+      this.#sinceNow = performance.now();
+    }
     this.condition = condition;
     this.reason = reason;
     this.entry = index;

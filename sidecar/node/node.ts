@@ -70,6 +70,8 @@ const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
 /** How often everything that waits is looked over for what waited too long. */
 const EXPIRY_MS = 100;
+/** When a request was refused because the local app has stopped: try again here after so long. */
+const APP_STOPPED_RETRY_MS = 1_000;
 /** Shares of a full queue at which clients are asked to slow down, and to stop. */
 const SLOW_DOWN_AT = 0.5;
 const STOP_AT = 0.9;
@@ -124,6 +126,8 @@ export class Node implements RoutingPort {
     this.proposals = new ProposalRouter(this, {
       ...limits,
       pendingBytes: LIMITS.pendingBytes,
+      window: LIMITS.proposalWindow,
+      windowBytes: LIMITS.proposalWindowBytes,
       reforwards: LIMITS.reforwards,
       lostReplyMs: LOST_REPLY_MS,
     });
@@ -427,15 +431,15 @@ export class Node implements RoutingPort {
     this.wake();
   }
 
-  /** From the fullest of the queues that a client can fill. */
+  /** From the fullest of the queues that a client can fill, and from an app that does not keep up. */
   #pressure(): PressureLevel {
     const pending = (this.proposals.pending + this.reads.pending) / LIMITS.pendingRequests;
     const disk = this.options.store.stats().queuedBytes / LIMITS.storeQueueBytes;
     const uncommitted = this.driver.raft.uncommittedBytes / LIMITS.uncommittedBytes;
     const bytes = this.proposals.pendingBytes / LIMITS.pendingBytes;
     const fullest = Math.max(pending, bytes, disk, uncommitted);
-    if (fullest >= STOP_AT) return 'STOP';
-    return fullest >= SLOW_DOWN_AT ? 'SLOW_DOWN' : 'OK';
+    if (fullest >= STOP_AT || this.app.state === 'STALLED') return 'STOP';
+    return fullest >= SLOW_DOWN_AT || this.app.state === 'LAGGING' ? 'SLOW_DOWN' : 'OK';
   }
 
   // ---------------------------------------------------------------- the local app
@@ -549,6 +553,15 @@ export class Node implements RoutingPort {
     if (needsApp && this.app.state === 'ABSENT') {
       return refusal('APP_ABSENT', 'no app is connected to this sidecar to apply the command');
     }
-    return undefined;
+    return needsApp ? this.appHasStopped() : undefined;
+  }
+
+  /** Why nothing that waits for the local app is taken: it has not applied anything for too long, and would not this either. */
+  appHasStopped(): Refusal | undefined {
+    const { app } = this;
+    if (app.state !== 'STALLED' || app.stoppedMs(performance.now()) <= this.options.raft.handOverMs)
+      return undefined;
+    const message = `the app of ${this.id} applies nothing (${app.condition}): ask another node`;
+    return refusal('OVERLOADED', message, { retryAfterMs: APP_STOPPED_RETRY_MS });
   }
 }

@@ -221,6 +221,7 @@ class RunningSidecar implements Sidecar {
     const listen = listenAt(this.#options.appSocket);
     const app = new AppServer({
       host: appHost,
+      hostOf: () => new NodeAppHost(node),
       listen,
       // On a Unix socket the file mode is the guard; TCP needs a secret of the scope that may propose and read.
       token: 'tcp' in listen ? tokens.write : undefined,

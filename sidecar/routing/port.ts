@@ -25,7 +25,11 @@ export interface Ticket extends Command {
   readonly deadline: number;
   /** Called exactly once. */
   readonly done: (outcome: ProposalOutcome | Refusal) => void;
+  /** Whose it is: clients are served in turn. Those without one share a lane. */
+  readonly lane?: object | undefined;
   // -- routing's own
+  /** Given to a leader, and not known to be committed. */
+  underWay: boolean;
   /** Where the command stands in some leader's log; 0 while it is in none that we know of. */
   index: number;
   term: number;
@@ -36,10 +40,10 @@ export interface Ticket extends Command {
 }
 
 /** Everything about a ticket that its caller decides. */
-export type TicketRequest = Omit<Ticket, 'index' | 'term' | 'lost' | 'unsure'>;
+export type TicketRequest = Omit<Ticket, 'underWay' | 'index' | 'term' | 'lost' | 'unsure'>;
 
 export function ticketOf(request: TicketRequest): Ticket {
-  return { ...request, index: 0, term: 0, lost: 0, unsure: false };
+  return { ...request, underWay: false, index: 0, term: 0, lost: 0, unsure: false };
 }
 
 export interface RoutingPort {

@@ -16,6 +16,7 @@ import { EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { ForwardProposed } from '../../shared/messages.ts';
 import { type Answered, Forwards } from './forwards.ts';
+import { Lanes } from './lanes.ts';
 import type { ProposalOutcome, RoutingPort, Ticket } from './port.ts';
 import { Tally } from './tally.ts';
 import { Watched } from './watched.ts';
@@ -24,6 +25,9 @@ export interface ProposalLimits {
   readonly pendingRequests: number;
   /** Of their commands. One command is always taken. */
   readonly pendingBytes: number;
+  /** Commands given to a leader and not committed. What waits beyond it is taken from all clients in turn. */
+  readonly window: number;
+  readonly windowBytes: number;
   readonly reforwards: number;
   /** How long a reply of a leader that lost its leadership is still awaited. */
   readonly lostReplyMs: number;
@@ -36,8 +40,10 @@ export class ProposalRouter {
   #term = 0;
   /** Refusals by supposed leaders that sent us on to the next one, since we heard of a leader by ourselves. */
   #hops = 0;
-  /** Not given to any leader yet, in the order taken. */
-  #waiting: Ticket[] = [];
+  /** Not given to any leader yet. */
+  readonly #waiting = new Lanes();
+  #underWay = 0;
+  #underWayBytes = 0;
   readonly #forwards: Forwards;
   readonly #watched = new Watched();
   #pending = 0;
@@ -120,6 +126,7 @@ export class ProposalRouter {
   flush(waitedSince = 0): void {
     while (this.#waiting.length > 0 && this.#leader !== '') {
       const tickets = this.#nextBatch();
+      if (tickets.length === 0) return;
       // What belongs to a session may have to wait for its predecessor: the leader's own go the same way as everybody's.
       if (this.#leader !== this.#port.id || tickets.some((ticket) => ticket.session !== 0)) {
         this.#forward(tickets, waitedSince);
@@ -127,21 +134,27 @@ export class ProposalRouter {
     }
   }
 
-  /** As many as fit into one frame between sidecars. */
+  /** As many as fit into the window and into one frame between sidecars. */
   #nextBatch(): Ticket[] {
-    let bytes = 0;
-    let count = 0;
-    for (const ticket of this.#waiting) {
-      bytes += ticket.command.length + 32;
-      if (count > 0 && (bytes > LIMITS.peerFrameBytes / 4 || count >= LIMITS.appendEntries)) break;
-      count++;
-    }
-    if (count === this.#waiting.length) {
-      const all = this.#waiting;
-      this.#waiting = [];
-      return all;
-    }
-    return this.#waiting.splice(0, count);
+    const { window, windowBytes } = this.#limits;
+    const room = Math.min(window - this.#underWay, LIMITS.appendEntries);
+    const bytes = Math.min(windowBytes - this.#underWayBytes, LIMITS.peerFrameBytes / 4);
+    if (room <= 0 || bytes <= 0) return [];
+    return this.#waiting.take(room, bytes);
+  }
+
+  #begins(ticket: Ticket): void {
+    ticket.underWay = true;
+    this.#underWay++;
+    this.#underWayBytes += ticket.command.length;
+  }
+
+  /** It is committed, or not given to a leader any more. */
+  #ends(ticket: Ticket): void {
+    if (!ticket.underWay) return;
+    ticket.underWay = false;
+    this.#underWay--;
+    this.#underWayBytes -= ticket.command.length;
   }
 
   /** False when our core does not take them now: they wait on. */
@@ -149,13 +162,14 @@ export class ProposalRouter {
     const answer = this.#port.propose(tickets);
     if ('refused' in answer) {
       if (answer.refused === 'NOT_LEADER') {
-        this.#waiting = [...tickets, ...this.#waiting];
+        this.#waiting.putBack(tickets);
         return false;
       }
       for (const ticket of tickets)
         this.#refuse(ticket, 'OVERLOADED', 'the leader has too much to commit', 50);
       return true;
     }
+    for (const ticket of tickets) this.#begins(ticket);
     this.#watch({ tickets, waitedSince }, answer.firstIndex, answer.term);
     return true;
   }
@@ -170,6 +184,7 @@ export class ProposalRouter {
       else this.#refuse(ticket, 'TERM_CHANGED', `this node no longer leads term ${expectedTerm}`);
     }
     if (sendable.length === 0) return;
+    for (const ticket of sendable) this.#begins(ticket);
     const id = this.#forwards.open(to, sendable, waitedSince);
     this.#port.send({ type: 'ForwardPropose', group, from, to, id, commands: sendable });
   }
@@ -200,7 +215,8 @@ export class ProposalRouter {
       const elsewhere = m.leader !== m.from && this.#hops <= LIMITS.forwardHops;
       this.#leader = elsewhere ? m.leader : '';
     }
-    this.#waiting = [...tickets, ...this.#waiting];
+    for (const ticket of tickets) this.#ends(ticket);
+    this.#waiting.putBack(tickets);
   }
 
   #refusedByLeader(ticket: Ticket, code: DefiniteCode): void {
@@ -226,6 +242,7 @@ export class ProposalRouter {
   /** Our own commit index went from `before` to `now`. */
   committed(before: number, now: number): void {
     this.#watched.visit(before, now, (ticket) => {
+      this.#ends(ticket);
       if (this.#port.termAt(ticket.index) !== ticket.term) this.#surelyLost(ticket);
       else if (answeredWhen(ticket) === 'COMMITTED') this.#answer(ticket);
     });
@@ -257,10 +274,12 @@ export class ProposalRouter {
       return;
     }
     this.reforwarded++;
+    this.#ends(ticket);
     this.#waiting.push(ticket);
   }
 
   #settled(ticket: Ticket): void {
+    this.#ends(ticket);
     this.#pending--;
     this.#pendingBytes -= ticket.command.length;
   }
@@ -289,11 +308,8 @@ export class ProposalRouter {
   /** Gives up what waited too long. Call now and then. */
   expire(now: number): void {
     const late = (ticket: Ticket): boolean => ticket.deadline <= now;
-    if (this.#waiting.some(late)) {
-      const expired = this.#waiting.filter(late);
-      this.#waiting = this.#waiting.filter((ticket) => !late(ticket));
-      for (const ticket of expired) this.#timeOut(ticket, 'no leader took the command in time');
-    }
+    for (const ticket of this.#waiting.remove(late))
+      this.#timeOut(ticket, 'no leader took the command in time');
     this.#forwards.expire(
       now,
       (ticket) => this.#replyLost(ticket, late(ticket)),
@@ -323,8 +339,8 @@ export class ProposalRouter {
 
   /** Answers everything that waits; the process stops. */
   close(): void {
-    const open = [...this.#waiting, ...this.#forwards.drain(), ...this.#watched.all()];
-    this.#waiting = [];
+    const open = [...this.#waiting.all(), ...this.#forwards.drain(), ...this.#watched.all()];
+    this.#waiting.clear();
     this.#watched.clear();
     for (const ticket of open) this.#refuse(ticket, 'SHUTTING_DOWN', 'this sidecar is stopping');
   }

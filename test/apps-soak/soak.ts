@@ -219,14 +219,19 @@ function rssMb(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1] ?? Number.NaN) / 1_024;
 }
 
-/** Is the memory of that node flat once it has settled? Peaks are compared: what is not collected yet is no leak. */
+/**
+ * Is the memory of that node flat once it has settled? Peaks are compared: what is not collected yet is no leak. A heap grows
+ * slowly towards what the work needs; so a node is also flat as long as it needs no more than the one that has no sick app.
+ */
 function growth(samples: readonly Sample[], id: string): string[] {
   const settled = samples.slice(Math.floor(samples.length * WARM_UP));
   const half = Math.floor(settled.length / 2);
-  const peak = (some: readonly Sample[]): number =>
-    Math.max(...some.map(({ nodes }) => nodes.find((node) => node.id === id)?.rssMb ?? 0));
-  const [first, second] = [peak(settled.slice(0, half)), peak(settled.slice(half))];
-  if (second - first <= Math.max(GROWTH_MB, GROWTH * first)) return [];
+  const peak = (some: readonly Sample[], of: (node: NodeSample) => boolean): number =>
+    Math.max(...some.map(({ nodes }) => nodes.find(of)?.rssMb ?? 0));
+  const own = (node: NodeSample): boolean => node.id === id;
+  const [first, second] = [peak(settled.slice(0, half), own), peak(settled.slice(half), own)];
+  const usual = peak(settled, ({ part }) => part === 'HEALTHY');
+  if (second <= Math.max(first, usual) + Math.max(GROWTH_MB, GROWTH * first)) return [];
   return [`the memory of ${id} grew from ${first.toFixed(0)} to ${second.toFixed(0)} MB`];
 }
 

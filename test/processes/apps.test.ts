@@ -306,6 +306,63 @@ describe('apps that misbehave', function () {
     assert.ok(stage.eventsSoFar(sick) >= slept);
   });
 
+  it('stopped: clients are told to stop, and what would wait for it in vain is refused for certain', async () => {
+    const [daemon] = (await stage.cluster(1, ['--app-grace-ms', '300'])) as [Daemon];
+    const app = await stage.attach(daemon);
+    await stage.isWell(daemon, 0);
+    const through = await stage.client(daemon);
+    const before = await stage.commit(through, 'water', 'APPLIED');
+    app.be('poison arsenic');
+    const index = await stage.commit(through, 'arsenic');
+    await stage.sees(daemon, 'FAILED', { reason: /arsenic/, entry: index });
+    assert.equal((await through.next('pressure')).level, 'STOP');
+    await stage.daemons.until('it is refused', async () => {
+      const id = stage.nextId();
+      through.send({ type: 'propose', id, command: Buffer.from('bread'), timeoutMs: 50 });
+      const { code, definite, retryAfterMs } = await through.next('error', (frame) => frame.id === id);
+      if (code === 'TIMEOUT') return false;
+      assert.deepEqual([code, definite, retryAfterMs], ['OVERLOADED', true, 1_000]);
+      return true;
+    });
+    const reads = [stage.nextId(), stage.nextId(), stage.nextId()] as const;
+    through.send(
+      { type: 'read', id: reads[0] },
+      { type: 'read', id: reads[1], consistency: 'STALE' },
+      { type: 'read', id: reads[2], consistency: 'AT_LEAST', index: before },
+    );
+    assert.equal((await through.next('error', (frame) => frame.id === reads[0])).code, 'OVERLOADED');
+    for (const id of reads.slice(1)) await through.next('readReady', (frame) => frame.id === id);
+    await stage.commit(through, 'salt');
+    app.be('cure');
+    await stage.isWell(daemon, stage.eventsSoFar(daemon) - 1);
+    assert.equal((await through.next('pressure')).level, 'OK');
+    await stage.commit(through, 'bread', 'APPLIED');
+  });
+
+  it('a crowd on other connections: who asks now and then is not served behind all that it asked before', async () => {
+    const daemon = await stage.alone();
+    await stage.attach(daemon);
+    await stage.isWell(daemon, 0);
+    const crowd = await Promise.all(Array.from({ length: 8 }, () => stage.client(daemon)));
+    const polite = await stage.client(daemon);
+    const command = Buffer.alloc(64, 'x');
+    const each = LIMITS.requestsPerConnection;
+    for (const client of crowd) {
+      const ids = Array.from({ length: each }, (_, i) => i + 1);
+      client.send(...ids.map((id) => ({ type: 'propose', id, command, wait: 'COMMITTED' }) as const));
+    }
+    const first = (await stage.statusOf(daemon)).commitIndex;
+    const places: number[] = [];
+    for (let i = 0; i < 3; i++) places.push(await stage.commit(polite, 'me too'));
+    const worst = Math.max(...places.map((place, i) => place - (places[i - 1] ?? first)));
+    // Two windows: the one that is under way when it asks, and what the crowd gets before its turn comes.
+    assert.ok(worst <= 2 * LIMITS.proposalWindow, `${worst} commands were served before one`);
+    for (const client of crowd) {
+      for (let id = 1; id <= each; id++) await client.next('proposed', (frame) => frame.id === id);
+    }
+    assert.ok((await stage.statusOf(daemon)).commitIndex >= crowd.length * each);
+  });
+
   // ---------------------------------------------------------------- who leads
 
   const GRACE_MS = 400;

@@ -30,6 +30,8 @@ const ASK_READ_AGAIN_MS = 150;
 const REFORWARDS = 4;
 const PENDING_REQUESTS = 1000;
 const PENDING_BYTES = 1_000_000;
+/** Small, so that it is full now and then. */
+const WINDOW = 64;
 /** More than the requests of one life. */
 const IDS_PER_LIFE = 0x100_0000;
 
@@ -91,6 +93,8 @@ export class Front implements RoutingPort {
     const limits = {
       pendingRequests,
       pendingBytes: PENDING_BYTES,
+      window: WINDOW,
+      windowBytes: PENDING_BYTES,
       reforwards: REFORWARDS,
       lostReplyMs: LOST_REPLY_MS,
     };

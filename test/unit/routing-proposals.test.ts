@@ -10,7 +10,7 @@ import {
   type TicketRequest,
   ticketOf,
 } from '../../sidecar/routing/port.ts';
-import { ProposalRouter } from '../../sidecar/routing/proposals.ts';
+import { type ProposalLimits, ProposalRouter } from '../../sidecar/routing/proposals.ts';
 
 const LOST_REPLY_MS = 300;
 
@@ -30,12 +30,18 @@ class Host implements RoutingPort {
   readonly sent: RoutingMessage[] = [];
   readonly terms = new Map<number, number>();
   readonly outcomes: (ProposalOutcome | Refusal)[] = [];
-  readonly router = new ProposalRouter(this, {
-    pendingRequests: 10,
-    pendingBytes: 1_000,
-    reforwards: 2,
-    lostReplyMs: LOST_REPLY_MS,
-  });
+  readonly router: ProposalRouter;
+  constructor(limits: Partial<ProposalLimits> = {}) {
+    this.router = new ProposalRouter(this, {
+      pendingRequests: 10,
+      pendingBytes: 1_000,
+      window: 100,
+      windowBytes: 1_000_000,
+      reforwards: 2,
+      lostReplyMs: LOST_REPLY_MS,
+      ...limits,
+    });
+  }
   answer: ReturnType<RoutingPort['propose']> = { refused: 'NOT_LEADER' };
   send(message: RoutingMessage): void {
     this.sent.push(message);
@@ -196,6 +202,31 @@ describe('proposals on a node that does not lead', () => {
     for (let i = 0; i < 11; i++) host.take();
     assert.deepEqual(host.codes(), ['OVERLOADED']);
     assert.equal(host.router.pending, 10);
+  });
+
+  it('are given to the leader as far as the window is open, from all clients in turn', () => {
+    const narrow = new Host({ window: 3 });
+    narrow.router.leaderIs('n2', 4, 0);
+    const [crowd, single] = [{}, {}];
+    const command = (text: string) => Buffer.from(text);
+    for (const text of ['c1', 'c2', 'c3', 'c4', 'c5']) {
+      narrow.router.take(
+        ticketOf({ ...REQUEST, command: command(text), lane: crowd, done: () => undefined }),
+      );
+    }
+    narrow.router.take(ticketOf({ ...REQUEST, command: command('s1'), lane: single, done: () => undefined }));
+    narrow.router.flush();
+    const texts = (): string[] => narrow.forwarded.commands.map((one) => Buffer.from(one.command).toString());
+    assert.deepEqual(texts(), ['c1', 's1', 'c2']);
+    narrow.router.flush();
+    assert.deepEqual([narrow.sent.length, narrow.router.waiting], [1, 3]);
+    narrow.says(narrow.forwarded.id, 'n2', 7, 4);
+    narrow.terms.set(7, 4);
+    narrow.terms.set(8, 4);
+    narrow.commits(6, 8, 4);
+    narrow.router.flush();
+    assert.deepEqual(texts(), ['c3', 'c4'], 'two are committed, though not applied');
+    assert.equal(narrow.router.pending, 6);
   });
 
   it('over the limit of bytes are refused, and there is room again when they are answered', () => {
