@@ -29,9 +29,9 @@ export interface Standing {
 /** One way to tell news. */
 export interface Carrier {
   readonly way: NewsWay;
-  /** One try. Rejects with one sentence when it failed, within `LIMITS.newsTryMs` in any case, at once when aborted. */
+  /** One try, one at a time. Rejects with one sentence when it failed: within `LIMITS.newsTryMs`, and soon when aborted. */
   carry(news: LeaderNews, aborted: AbortSignal): Promise<void>;
-  /** Frees what it holds; ends a try under way that `aborted` did not end. */
+  /** Frees what it holds, and ends what it runs. */
   close?(): Promise<void>;
 }
 

@@ -1,7 +1,8 @@
 /**
  * Tells news by one way: one try at a time, again after a growing pause when it failed, and only the newest.
  *
- * MUST: drop older news as soon as there is newer; end within the bounds of `shared/limits.ts` whatever the receiver
+ * MUST: drop older news as soon as there is newer, and end a try of it that is under way: the newer moves the traffic, and
+ * must not wait for a receiver that hangs over what is past; end within the bounds of `shared/limits.ts` whatever the receiver
  * does; write down how each piece of news ended. MUST NOT: make whoever hands over the news wait.
  */
 import type { LeaderNews } from '../../shared/leader-news.ts';
@@ -30,6 +31,8 @@ export class Courier {
   #waiting: LeaderNews | undefined;
   /** Cuts the pause between two tries short. */
   #hurry: (() => void) | undefined;
+  /** Ends the try under way. */
+  #trying = new AbortController();
   readonly #closing = new AbortController();
   #busy = false;
   #running: Promise<void> = Promise.resolve();
@@ -46,6 +49,7 @@ export class Courier {
     if (this.#closing.signal.aborted) return;
     if (this.#waiting !== undefined) this.#count(this.#carrier.way, 'SUPERSEDED');
     this.#waiting = news;
+    this.#trying.abort();
     this.#hurry?.();
     if (!this.#busy) this.#running = this.#run();
   }
@@ -53,6 +57,7 @@ export class Courier {
   /** Drops what waits and ends what runs. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#trying.abort();
     this.#hurry?.();
     await Promise.all([this.#running, this.#carrier.close?.()]);
   }
@@ -81,23 +86,32 @@ export class Courier {
         this.#log.info({ ...fields, tried }, 'news of leadership was delivered');
         return;
       }
-      if (this.#closing.signal.aborted) return;
+      if (this.#overtaken()) return;
       this.#count(way, 'FAILED');
       this.#log.warn({ ...fields, tried, reason: failure }, 'news of leadership was not delivered');
-      if (tried < tries) await this.#pause(Math.min(maxMs, minMs * 2 ** (tried - 1)));
-      if (this.#closing.signal.aborted) return;
-      const ended = this.#waiting !== undefined ? 'SUPERSEDED' : tried >= tries ? 'GIVEN_UP' : undefined;
-      if (ended === undefined) continue;
-      this.#count(way, ended);
-      if (ended === 'GIVEN_UP') this.#log.warn({ ...fields, tried }, 'news of leadership was given up');
-      return;
+      if (tried >= tries) {
+        this.#count(way, 'GIVEN_UP');
+        this.#log.warn({ ...fields, tried }, 'news of leadership was given up');
+        return;
+      }
+      await this.#pause(Math.min(maxMs, minMs * 2 ** (tried - 1)));
+      if (this.#overtaken()) return;
     }
+  }
+
+  /** Is there no point any more in telling what is being told? */
+  #overtaken(): boolean {
+    if (this.#closing.signal.aborted) return true;
+    if (this.#waiting === undefined) return false;
+    this.#count(this.#carrier.way, 'SUPERSEDED');
+    return true;
   }
 
   /** Undefined when it was delivered, else one sentence. */
   async #try(news: LeaderNews): Promise<string | undefined> {
+    this.#trying = new AbortController();
     try {
-      await this.#carrier.carry(news, this.#closing.signal);
+      await this.#carrier.carry(news, this.#trying.signal);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
@@ -105,7 +119,6 @@ export class Courier {
   }
 
   #pause(ms: number): Promise<void> {
-    if (this.#waiting !== undefined) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#hurry?.(), ms);
       this.#hurry = () => {

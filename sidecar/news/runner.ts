@@ -3,7 +3,7 @@
  * it, and for a sidecar with a full memory that takes as long as an election.
  *
  * `serveNews` is that process, `CommandRunner` the sidecar's end. Between them go lines of JSON: news one way, and for each
- * how it ended (`{failure}`, null for well) the other.
+ * how it ended (`{sequence, failure}`, null for well) the other.
  *
  * MUST: begin the process before the memory is full; end it, and the command under way, with the sidecar, however that ends.
  */
@@ -11,6 +11,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import * as z from 'zod';
 import type { LeaderNews } from '../../shared/leader-news.ts';
 import { LIMITS } from '../../shared/limits.ts';
@@ -20,28 +21,56 @@ import type { Carrier } from './contract.ts';
 /** What the process needs beyond the time of a try before it is given up. */
 const GRACE_MS = 2_000;
 
-const replySchema = z.object({ failure: z.string().nullable() });
+const replySchema = z.object({ sequence: z.int(), failure: z.string().nullable() });
+type Reply = z.infer<typeof replySchema>;
 
-/** The process: runs the command for each line of `input`, until that ends. */
+/** The process: runs the command for each line of `input`, until that ends. A new line ends the run for the one before. */
 export async function serveNews(words: readonly string[], input: Readable, output: Writable): Promise<void> {
-  const command = new NewsCommand(words);
-  const closing = new AbortController();
+  const server = new Server(new NewsCommand(words), output);
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  const running = new Set<Promise<void>>();
-  lines.on('line', (line) => {
-    const run = command.carry(JSON.parse(line) as LeaderNews, closing.signal).then(
-      () => answer(null),
-      (error: unknown) => answer(error instanceof Error ? error.message : String(error)),
-    );
-    running.add(run);
-    void run.finally(() => running.delete(run));
-  });
-  const answer = (failure: string | null): void => {
-    output.write(`${JSON.stringify({ failure })}\n`);
-  };
+  lines.on('line', (line) => server.take(JSON.parse(line) as LeaderNews));
   await once(lines, 'close');
-  closing.abort();
-  await Promise.all(running);
+  await server.close();
+}
+
+class Server {
+  readonly #command: NewsCommand;
+  readonly #output: Writable;
+  #next: LeaderNews | undefined;
+  #run = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(command: NewsCommand, output: Writable) {
+    this.#command = command;
+    this.#output = output;
+  }
+
+  take(news: LeaderNews): void {
+    this.#next = news;
+    this.#run.abort();
+    this.#running ??= this.#serve();
+  }
+
+  async #serve(): Promise<void> {
+    // Of lines that came while this process started, only the last one counts.
+    await nextTurn();
+    for (let news = this.#next; news !== undefined; news = this.#next) {
+      this.#next = undefined;
+      this.#run = new AbortController();
+      const failure = await this.#command.carry(news, this.#run.signal).then(
+        () => null,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      this.#output.write(`${JSON.stringify({ sequence: news.sequence, failure })}\n`);
+    }
+    this.#running = undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#next = undefined;
+    this.#run.abort();
+    await this.#running;
+  }
 }
 
 export class CommandRunner implements Carrier {
@@ -49,8 +78,8 @@ export class CommandRunner implements Carrier {
   readonly #start: readonly string[];
   readonly #tryMs: number;
   #child: ChildProcess | undefined;
-  /** Hears of the next reply, or of the end of the process. */
-  #waiting: ((failure: string | null) => void) | undefined;
+  /** The news under way, and who hears how it ended. */
+  #waiting: { readonly sequence: number; readonly settle: (failure: string | null) => void } | undefined;
 
   /** `process`: how `serveNews` is started, program and arguments; `words`: the command, appended to that. */
   constructor(process: readonly string[], words: readonly string[], tryMs: number = LIMITS.newsTryMs) {
@@ -77,29 +106,40 @@ export class CommandRunner implements Carrier {
     // Its end is told by `exit`.
     child.stdin?.on('error', () => child.stdin?.destroy());
     if (child.stdout !== null) {
-      createInterface({ input: child.stdout }).on('line', (line) => this.#settle(failureIn(line)));
+      createInterface({ input: child.stdout }).on('line', (line) => this.#heard(line));
     }
     return child;
+  }
+
+  #heard(line: string): void {
+    const reply = replyIn(line);
+    if (reply === undefined) this.#settle('the process that runs the command said something strange');
+    // What it says of news that was given up meanwhile does not matter.
+    else if (reply.sequence === this.#waiting?.sequence) this.#settle(reply.failure);
   }
 
   #settle(failure: string | null): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.(failure);
+    waiting?.settle(failure);
   }
 
-  /** One at a time. */
-  carry(news: LeaderNews): Promise<void> {
+  /** One at a time: when it is aborted, the next news ends the run over there. */
+  carry(news: LeaderNews, aborted: AbortSignal): Promise<void> {
     this.#child ??= this.#spawn();
     const child = this.#child;
     return new Promise((resolve, reject) => {
+      const abort = (): void => this.#settle('it was given up');
       // The command has a bound of its own there: this is for a process that does not keep it.
       const timer = setTimeout(() => child.kill('SIGKILL'), this.#tryMs + GRACE_MS);
-      this.#waiting = (failure) => {
+      const settle = (failure: string | null): void => {
         clearTimeout(timer);
+        aborted.removeEventListener('abort', abort);
         if (failure === null) resolve();
         else reject(new Error(failure));
       };
+      this.#waiting = { sequence: news.sequence, settle };
+      aborted.addEventListener('abort', abort, { once: true });
       child.stdin?.write(`${JSON.stringify(news)}\n`);
     });
   }
@@ -116,10 +156,10 @@ export class CommandRunner implements Carrier {
   }
 }
 
-function failureIn(line: string): string | null {
+function replyIn(line: string): Reply | undefined {
   try {
-    return replySchema.parse(JSON.parse(line)).failure;
+    return replySchema.parse(JSON.parse(line));
   } catch {
-    return 'the process that runs the command said something strange';
+    return undefined;
   }
 }

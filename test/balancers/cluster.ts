@@ -11,15 +11,21 @@ import type { NewsWay } from '../../shared/leader-news.ts';
 import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
 import { mintTokens } from '../../sidecar/http/tokens.ts';
-import { type Daemon, Daemons, membersOf, type Plan, QUICK } from '../support/daemons.ts';
+import { type Daemon, Daemons, membersOf, type Plan } from '../support/daemons.ts';
 import { until } from '../support/patience.ts';
 import { type Addresses, Haproxy, WAYS } from './haproxy.ts';
 import { startHeld } from './held.ts';
 
 const SIZE = 3;
 const ANSWER_MS = 2_000;
-/** The defaults of `outrigger run`. */
-export const ELECTION_TIMEOUT_MS = 300;
+/** The defaults of `outrigger run`: what is measured. Where nothing is, leaders are kept as in other tests. */
+export const DEFAULT_ELECTION_MS = { min: 150, max: 300 } as const;
+
+export interface BalancedOptions {
+  /** How news of leadership goes. */
+  readonly newsBy: NewsWay;
+  readonly electionMs: { readonly min: number; readonly max: number };
+}
 
 export class BalancedCluster {
   readonly #daemons: Daemons;
@@ -50,18 +56,22 @@ export class BalancedCluster {
     this.token = token;
   }
 
-  /** `by`: how news of leadership goes. Resolves when every node is ready and HAProxy says so. */
-  static async start(program: string, by: NewsWay): Promise<BalancedCluster> {
+  /** Resolves when every node is ready and HAProxy says so. */
+  static async start(program: string, options: BalancedOptions): Promise<BalancedCluster> {
     const daemons = await Daemons.begin();
     try {
-      return await BalancedCluster.#start(program, daemons, by);
+      return await BalancedCluster.#start(program, daemons, options);
     } catch (error) {
       await daemons.end();
       throw error;
     }
   }
 
-  static async #start(program: string, daemons: Daemons, by: NewsWay): Promise<BalancedCluster> {
+  static async #start(
+    program: string,
+    daemons: Daemons,
+    { newsBy, electionMs }: BalancedOptions,
+  ): Promise<BalancedCluster> {
     const ports = await pickPorts(4 + SIZE * 2 + WAYS.length);
     const [http, agent, agentReady, newsPort, ...more] = ports as [
       number,
@@ -94,9 +104,12 @@ export class BalancedCluster {
     const { config, receiver } = await news(
       daemons.root,
       haproxy.socket,
-      by === 'url' ? newsPort : undefined,
+      newsBy === 'url' ? newsPort : undefined,
     );
-    const flags = [...QUICK, '--token-file', tokenFile, '--config', config];
+    const flags = [
+      ...['--token-file', tokenFile, '--config', config],
+      ...['--election-min-ms', String(electionMs.min), '--election-max-ms', String(electionMs.max)],
+    ];
     const cluster = new BalancedCluster(daemons, plans, at, flags, haproxy, tokens.write);
     cluster.#receiver = receiver;
     try {
@@ -222,7 +235,13 @@ export class BalancedCluster {
   }
 
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    await until(what, holds, () => this.#state());
+    try {
+      await until(what, holds);
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : error}\n${await this.#state()}`, {
+        cause: error,
+      });
+    }
   }
 
   async #state(): Promise<string> {

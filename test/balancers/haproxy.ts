@@ -10,10 +10,9 @@ import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { findHaproxy } from '../../scripts/balancers/haproxy.mjs';
 import type { ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
-import { PATIENCE_MS } from '../support/patience.ts';
+import { PATIENCE_MS, pause } from '../support/patience.ts';
 import { startHeld } from './held.ts';
 
 /** The ways of the example, in its order, each on a port of its own. */
@@ -94,7 +93,7 @@ export class Haproxy {
         await child.kill();
         assert.fail(`HAProxy did not start:\n${said.join('\n')}`);
       }
-      await sleep(10);
+      await pause();
     }
     return haproxy;
   }

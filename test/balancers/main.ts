@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util';
 import { NEWS_WAYS, type NewsWay } from '../../shared/leader-news.ts';
 import { readAtLeast } from './at-least.ts';
-import { BalancedCluster, ELECTION_TIMEOUT_MS } from './cluster.ts';
+import { BalancedCluster, DEFAULT_ELECTION_MS } from './cluster.ts';
 import { haproxyProgram, type Way } from './haproxy.ts';
 import { killLeaders } from './kills.ts';
 
@@ -16,14 +16,14 @@ const { values } = parseArgs({ options: { kills: { type: 'string' }, 'at-least':
 const CHECK_INTERVAL_MS = 200;
 /** What is promised, where something is. */
 const LIMIT_MS: Partial<Record<Way, number>> = {
-  leader: CHECK_INTERVAL_MS + 3 * ELECTION_TIMEOUT_MS,
-  leader_by_agent: 3 * ELECTION_TIMEOUT_MS + 100,
-  leader_by_news: 3 * ELECTION_TIMEOUT_MS + 100,
+  leader: CHECK_INTERVAL_MS + 3 * DEFAULT_ELECTION_MS.max,
+  leader_by_agent: 3 * DEFAULT_ELECTION_MS.max + 100,
+  leader_by_news: 3 * DEFAULT_ELECTION_MS.max + 100,
 };
 
 async function measureKills(program: string, kills: number, by: NewsWay): Promise<boolean> {
   console.log(`news of leadership by ${by}`);
-  const cluster = await BalancedCluster.start(program, by);
+  const cluster = await BalancedCluster.start(program, { newsBy: by, electionMs: DEFAULT_ELECTION_MS });
   try {
     const report = await killLeaders(cluster, kills, (kill, victim, gaps) => {
       const all = [...gaps].map(([way, ms]) => `${way} ${Math.round(ms)} ms`).join(', ');
@@ -53,7 +53,7 @@ async function measureKills(program: string, kills: number, by: NewsWay): Promis
 }
 
 async function readThroughFaults(program: string, reads: number): Promise<boolean> {
-  const cluster = await BalancedCluster.start(program, 'url');
+  const cluster = await BalancedCluster.start(program, { newsBy: 'url', electionMs: DEFAULT_ELECTION_MS });
   try {
     const began = performance.now();
     const report = await readAtLeast(cluster, { reads, faults: 1, consistency: 'AT_LEAST' });
