@@ -25,6 +25,7 @@ export class NewsCommand implements Carrier {
   }
 
   carry(news: LeaderNews, aborted: AbortSignal): Promise<void> {
+    if (aborted.aborted) return Promise.reject(new Error('it was given up'));
     const [program = '', ...args] = this.#words;
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, {

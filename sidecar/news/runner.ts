@@ -126,6 +126,7 @@ export class CommandRunner implements Carrier {
 
   /** One at a time: when it is aborted, the next news ends the run over there. */
   carry(news: LeaderNews, aborted: AbortSignal): Promise<void> {
+    if (aborted.aborted) return Promise.reject(new Error('it was given up'));
     this.#child ??= this.#spawn();
     const child = this.#child;
     return new Promise((resolve, reject) => {

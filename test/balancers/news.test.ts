@@ -90,9 +90,13 @@ describe('news of leadership from sidecars', function () {
     await writeFile(config, JSON.stringify({ leaderNewsUrl: url, leaderNewsCommand: ['/bin/sleep', '15'] }));
     const all = await daemons.cluster(3, { flags: ['--config', config] });
     await daemons.until('the receiver was asked', async () => asked > 0);
-    const leader = (await daemons.leaderOf(all)) as Daemon;
+    let leader: Daemon | undefined;
+    await daemons.until('a leader', async () => {
+      leader = await daemons.leaderOf(all);
+      return leader !== undefined;
+    });
     const others = all.filter((daemon) => daemon !== leader);
-    await leader.child.kill();
+    await leader?.child.kill();
     await daemons.until('another leader', async () => (await daemons.leaderOf(others)) !== undefined);
     for (const { child } of others) process.kill(child.pid, 'SIGTERM');
     const exits = await Promise.all(others.map((daemon) => exitOf(daemon)));
