@@ -7,7 +7,7 @@ import type { Taken } from './take-history.ts';
 
 /** Without faults at least so many operations succeed. */
 export const SUCCESS = 0.9;
-/** A history with fewer operations that succeeded shows too little. */
+/** A history with fewer operations that succeeded shows too little: it is judged and not counted. */
 export const FEWEST_OK = 200;
 /** From so many histories on, every kind of fault must have struck. */
 const ENOUGH_FOR_ALL_FAULTS = 100;
@@ -40,6 +40,8 @@ export function mostAtOnce(history: readonly Operation[]): number {
 
 export class Tally {
   histories = 0;
+  /** Histories that show too little; judged all the same. */
+  thin = 0;
   operations = 0;
   ok = 0;
   refused = 0;
@@ -58,12 +60,12 @@ export class Tally {
   readonly faults = new Map<Fault, number>();
   readonly checkMs: number[] = [];
   readonly #withoutFaults = { operations: 0, ok: 0 };
-  #thin = 0;
 
   add(taken: Taken): void {
     const { history, faults, elections, resolved, withLog, withoutLog, checkMs, problems } = taken;
     const ok = history.filter(({ outcome }) => outcome.kind === 'ok').length;
-    this.histories += 1;
+    if (ok < FEWEST_OK) this.thin += 1;
+    else this.histories += 1;
     this.operations += history.length;
     this.ok += ok;
     this.refused += withoutLog.failed;
@@ -80,21 +82,19 @@ export class Tally {
     this.mostAtOnce = Math.max(this.mostAtOnce, mostAtOnce(history));
     for (const fault of faults) this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
     this.checkMs.push(checkMs.withLog + checkMs.withoutLog);
-    if (ok < FEWEST_OK) this.#thin += 1;
     if (faults.length === 0) {
       this.#withoutFaults.operations += history.length;
       this.#withoutFaults.ok += ok;
     }
   }
 
-  /** Why a campaign with these faults shows too little, one sentence each. */
-  tooLittle(faults: readonly Fault[]): string[] {
+  /** Why a campaign that should have so many histories, with these faults, shows too little; one sentence each. */
+  tooLittle(wanted: number, faults: readonly Fault[]): string[] {
     const { operations, ok } = this.#withoutFaults;
     const missing = faults.filter((fault) => !this.faults.has(fault));
     return [
-      ...(this.histories === 0 ? ['no history was taken'] : []),
-      ...(this.#thin > 0
-        ? [`${this.#thin} histories had fewer than ${FEWEST_OK} successful operations`]
+      ...(this.histories < wanted
+        ? [`only ${this.histories} of ${wanted} histories had ${FEWEST_OK} successful operations or more`]
         : []),
       ...(ok < SUCCESS * operations
         ? [`without faults only ${ok} of ${operations} operations succeeded`]
@@ -110,7 +110,7 @@ export class Tally {
     const share = (part: number): string => `${((100 * part) / Math.max(1, this.operations)).toFixed(2)} %`;
     const unknown = `${this.unknownWrites} unknown writes (${share(this.unknownWrites)}; by the log ${this.removed} did not happen, ${this.confirmed} did)`;
     return [
-      `${this.histories} histories, ${this.operations.toLocaleString('en')} operations (${share(this.ok)} ok)`,
+      `${this.histories} histories (and ${this.thin} too thin to count), ${this.operations.toLocaleString('en')} operations (${share(this.ok)} ok)`,
       unknown,
       `${this.elections} elections`,
       `check p50 ${this.#checked(0.5)} ms, p99 ${this.#checked(0.99)} ms, max ${this.#checked(1)} ms`,
