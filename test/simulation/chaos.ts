@@ -50,7 +50,7 @@ export class Chaos {
     this.#every(plan.crashEveryMs, () => this.#crash());
     this.#every(plan.partitionEveryMs, () => this.#partition());
     this.#every(plan.clogEveryMs, () => this.#clog());
-    this.#every(plan.pauseEveryMs, () => this.#likelyLeader().pause(random.between(0, 10 * ELECTION_MIN_MS)));
+    this.#every(plan.pauseEveryMs, () => this.#likelyLeader().pause(this.#pauseMs()));
     this.#every(plan.appSickEveryMs, () => random.pick(nodes).app.toggleHealth());
     this.#every(plan.appCrashEveryMs, () => random.pick(nodes).app.crash());
     this.#every(plan.wallJumpEveryMs, () => random.pick(nodes).jumpWallClock());
@@ -73,6 +73,11 @@ export class Chaos {
       run();
       this.#every(meanMs, run);
     });
+  }
+
+  /** Too short for an election, or long enough for several. */
+  #pauseMs(): number {
+    return this.#random.between(0, this.#random.chance(0.3) ? 1 : 10) * ELECTION_MIN_MS;
   }
 
   #crash(): void {

@@ -81,8 +81,8 @@ export function drawPlan(random: Prng): FaultPlan {
 /** Some bounds cover the drift, others do not: then no lease may be had. */
 function drawLease(random: Prng, drift: number) {
   const clockBound = random.pick([0.02, 0.1, 0.2, 0.2, 0.3]);
-  const leaseReadEveryMs = random.between(1, 30);
-  const trapEveryMs = random.between(200, 1000);
+  const leaseReadEveryMs = random.between(3, 40);
+  const trapEveryMs = random.between(300, 2000);
   const traps = random.chance(0.6);
   const wild = random.chance(0.3);
   return { clockBound, leaseReadEveryMs, trapEveryMs: traps ? trapEveryMs : 0, drift: wild ? 0.4 : drift };

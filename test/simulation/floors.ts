@@ -28,7 +28,7 @@ const PER_SEED: Readonly<Record<string, number>> = {
   commit: 400,
   write: 200,
   read: 100,
-  'read by lease': 150,
+  'read by lease': 120,
   truncation: 0.5,
   'command of a session': 15,
   'command of a session without effect': 5,
