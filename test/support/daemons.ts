@@ -132,6 +132,11 @@ export class Daemons {
     const all = await Promise.all(
       plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flags, script)),
     );
+    const serving = Symbol('serving');
+    for (const daemon of all) {
+      const exit = await Promise.race([daemon.child.exited, Promise.resolve(serving)]);
+      if (exit !== serving) assert.fail(`${daemon.id} did not start: ${daemon.stderr.slice(-5).join('\n')}`);
+    }
     await this.until('a leader is there', async () => (await this.leaderOf(all)) !== undefined);
     return all;
   }

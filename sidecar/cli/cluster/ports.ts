@@ -5,16 +5,21 @@ import { CliError, systemCode } from '../errors.ts';
 const FIRST = 15_000;
 const LAST = 31_999;
 const ATTEMPTS = 200;
+/** Ports that this process was given lately: whoever got one may not listen on it yet. */
+const given = new Set<number>();
+const GIVEN_MAX = 4_096;
 
-/** `count` different ports of 127.0.0.1 that were free a moment ago. Throws CliError when too few are. */
+/** `count` different ports of 127.0.0.1 that were free a moment ago, and that nobody in this process was given lately. Throws CliError when too few are. */
 export async function pickPorts(count: number): Promise<number[]> {
   const held: Server[] = [];
   const ports: number[] = [];
   for (let attempt = 0; ports.length < count; attempt += 1) {
     if (attempt === ATTEMPTS) throw new CliError(`no ${count} free ports were found on 127.0.0.1.`);
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
-    const server = await hold(port);
+    const server = given.has(port) ? undefined : await hold(port);
     if (server === undefined) continue;
+    if (given.size >= GIVEN_MAX) given.clear();
+    given.add(port);
     held.push(server);
     ports.push(port);
   }
