@@ -37,7 +37,7 @@ describe('LEASE reads at a leader that is stopped for a while', function () {
     ];
     const { status, stderr } = spawnSync(process.execPath, build, { encoding: 'utf8' });
     assert.equal(status, 0, stderr);
-    const trial = await Trial.begin(`${MUTANT_DIR}/sidecar/main.mjs`);
+    const trial = await Trial.begin({ script: `${MUTANT_DIR}/sidecar/main.mjs` });
     try {
       while (trial.tally.stale.length === 0 && trial.tally.pauses < MUTANT_PAUSES_MAX)
         await trial.pause(500, { replaced: true });

@@ -92,11 +92,18 @@ export class Trial {
     this.#all = all;
   }
 
-  /** `script`: a build of its own, with a planted bug. */
-  static async begin(script?: string): Promise<Trial> {
+  /** `script`: a build of its own, with a planted bug. `flags`: of `outrigger run`. */
+  static async begin({
+    script,
+    flags = [],
+  }: {
+    script?: string;
+    flags?: readonly string[];
+  } = {}): Promise<Trial> {
     const daemons = await Daemons.begin();
     try {
-      const all = await daemons.cluster(3, { flags: FLAGS, ...(script === undefined ? {} : { script }) });
+      const options = { flags: [...FLAGS, ...flags], ...(script === undefined ? {} : { script }) };
+      const all = await daemons.cluster(3, options);
       const trial = new Trial(daemons, all);
       for (const daemon of all) await trial.#join(daemon);
       return trial;

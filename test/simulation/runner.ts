@@ -189,7 +189,8 @@ class Run {
 
   /** A node that is fit leads, where there is one. */
   #ledWell(): boolean {
-    if (!this.#oneLeader()) return false;
+    if (!this.#oneLeader() || this.#nodes.some(({ core }) => core?.transferTarget !== undefined))
+      return false;
     const fit = this.#nodes.filter(({ app }) => app.fit);
     return fit.length === 0 || fit.some(({ core }) => core?.role === 'LEADER');
   }
