@@ -43,36 +43,34 @@ export class Lanes {
   take(most: number, mostBytes: number): Ticket[] {
     const taken: Ticket[] = [];
     let bytes = 0;
-    for (let next = this.#next(); next !== undefined && taken.length < most; next = this.#next()) {
-      bytes += next.command.length + TICKET_BYTES;
-      if (taken.length > 0 && bytes > mostBytes) break;
-      taken.push(next);
-      this.#drop();
-    }
+    const takes = (ticket: Ticket): boolean => {
+      bytes += ticket.command.length + TICKET_BYTES;
+      if (taken.length >= most || (taken.length > 0 && bytes > mostBytes)) return false;
+      taken.push(ticket);
+      return true;
+    };
+    const front = this.#front.findIndex((ticket) => !takes(ticket));
+    this.#front = front === -1 ? [] : this.#front.slice(front);
+    if (this.#front.length === 0) this.#takeInTurn(takes);
+    this.#length -= taken.length;
     return taken;
   }
 
-  #next(): Ticket | undefined {
-    if (this.#front.length > 0) return this.#front[0];
-    for (const { tickets, head } of this.#queues.values()) return tickets[head];
-    return undefined;
-  }
-
-  /** Takes out what `#next` gave; its lane goes to the end. */
-  #drop(): void {
-    this.#length--;
-    if (this.#front.length > 0) {
-      this.#front.shift();
-      return;
-    }
+  /** Until `takes` says no. A lane that was served goes to the end of the map, where this loop comes to it again. */
+  #takeInTurn(takes: (ticket: Ticket) => boolean): void {
     for (const [lane, queue] of this.#queues) {
-      queue.head++;
-      const done = queue.head === queue.tickets.length;
-      if (!done) trim(queue);
-      if (!done && this.#queues.size === 1) return;
-      this.#queues.delete(lane);
-      if (!done) this.#queues.set(lane, queue);
-      return;
+      let more: boolean;
+      do {
+        more = takes(queue.tickets[queue.head] as Ticket);
+        if (more) queue.head++;
+      } while (more && this.#queues.size === 1 && queue.head < queue.tickets.length);
+      trim(queue);
+      if (queue.head === queue.tickets.length) this.#queues.delete(lane);
+      else if (more && this.#queues.size > 1) {
+        this.#queues.delete(lane);
+        this.#queues.set(lane, queue);
+      }
+      if (!more) return;
     }
   }
 
