@@ -238,9 +238,8 @@ export class BalancedCluster {
     try {
       await until(what, holds);
     } catch (error) {
-      throw new Error(`${error instanceof Error ? error.message : error}\n${await this.#state()}`, {
-        cause: error,
-      });
+      const complaint = error instanceof Error ? error.message : String(error);
+      assert.fail(`${complaint}\n${await this.#state()}`);
     }
   }
 
