@@ -9,6 +9,7 @@ import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { RaftEvent } from '../../shared/events.ts';
 import type { ExplainCause, Explanation } from '../../shared/explain/types.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
+import { describeExit } from '../../sidecar/cli/cluster/managed-process.ts';
 import { AppClient } from './app-client.ts';
 import { type ClusterOptions, type Daemon, Daemons } from './daemons.ts';
 import { EventReader } from './event-reader.ts';
@@ -26,6 +27,12 @@ export interface Expected {
 /** An event that tells of this condition, after the one with that number. */
 export const ofApp = (condition: AppCondition, after: number) => (event: RaftEvent) =>
   event.kind === 'APP' && event.condition === condition && event.seq > after;
+
+/** Whether its process is there, and the last it wrote. */
+async function lastWords({ child, stderr }: Daemon): Promise<string> {
+  const end = child.running ? 'it runs' : describeExit(await child.exited);
+  return [end, ...stderr.slice(-3)].join('\n');
+}
 
 export class AppStage {
   readonly daemons: Daemons;
@@ -119,8 +126,9 @@ export class AppStage {
   }
 
   async statusOf(daemon: Daemon): Promise<NodeStatus> {
-    const status = await this.daemons.status(daemon);
-    assert.ok(status, `${daemon.id} does not answer`);
+    // Once more: a kept connection may have been closed just when it was used.
+    const status = (await this.daemons.status(daemon)) ?? (await this.daemons.status(daemon));
+    assert.ok(status, `${daemon.id} does not answer; ${await lastWords(daemon)}`);
     return status;
   }
 
