@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { TEST_MS } from '../support/patience.ts';
 import { describeTally, Trial } from './trial.ts';
 
 const MUTANT = 'lease-over-pause';
@@ -11,7 +12,7 @@ const MUTANT_DIR = 'dist-mutants/lease-sidecar';
 const MUTANT_PAUSES_MAX = 10;
 
 describe('LEASE reads at a leader that is stopped for a while', function () {
-  this.timeout(180_000);
+  this.timeout(TEST_MS);
 
   it('are served before and after, and never stale in between: 0.1, 0.5 and 1.5 s', async () => {
     const trial = await Trial.begin();

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { EchoMachine } from '../support/echo-machine.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 interface Answer {
   readonly status: number;
@@ -30,7 +31,7 @@ async function post(daemon: Daemon): Promise<Answer> {
 }
 
 describe('LEASE reads on every surface', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   let daemons: Daemons;
   const apps: EchoMachine[] = [];
 

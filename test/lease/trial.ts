@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { signalGroup } from '../../sidecar/cli/cluster/managed-process.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { EchoMachine } from '../support/echo-machine.ts';
+import { PATIENCE_MS } from '../support/patience.ts';
 import { type Answer, Connection } from './connection.ts';
 
 const FLAGS = ['--lease-reads'];
@@ -17,7 +18,7 @@ const READ_MS = 5_000;
 const WRITE_MS = 500;
 const WRITE_EVERY_MS = 5;
 /** How long a leader that is replaced stays stopped for that, at most. */
-const REPLACED_MS = 20_000;
+const REPLACED_MS = PATIENCE_MS;
 /** Reads at a stopped leader that make a pause worth something. */
 const DANGEROUS_MIN = 20;
 /** Requests that one connection leaves open: below what a sidecar takes. */

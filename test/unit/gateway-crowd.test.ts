@@ -8,6 +8,7 @@ import { Fifo } from '../../sidecar/gateway/fifo.ts';
 import { Line, Turns } from '../../sidecar/gateway/turns.ts';
 import { Window } from '../../sidecar/gateway/window.ts';
 import { ticketOf } from '../support/gateway-ticket.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 /** What the replica takes for one request without a queue, ms, and how many it answers in one ms at most. */
 const BASE_MS = 2;
@@ -93,7 +94,7 @@ function p99(took: readonly number[]): number {
 }
 
 describe('gateway: ten thousand clients in virtual time', function () {
-  this.timeout(60_000);
+  this.timeout(TEST_MS);
   const idle = p99(run({ flooders: 0, depth: 0, quiet: 1, quietPerMs: 0 }));
 
   it('keep a client that asks less than its share waiting at most five times as long as nobody', () => {

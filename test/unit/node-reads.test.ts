@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Refusal } from '../../shared/codes.ts';
 import type { ProposeResult, ReadRequest } from '../../sidecar/app/host.ts';
 import { type TestNode, TestNodes } from '../support/nodes.ts';
+import { TEST_MS } from '../support/patience.ts';
 
 type Outcome = { readonly index: number } | Refusal;
 const LEASES = { lease: { clockBound: 0.2 } } as const;
@@ -50,7 +51,7 @@ async function write({ host }: TestNode, text: string): Promise<number> {
 }
 
 describe('reads at whole nodes', function () {
-  this.timeout(30_000);
+  this.timeout(TEST_MS);
   let nodes: TestNodes;
   afterEach(() => nodes.stop());
 
