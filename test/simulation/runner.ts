@@ -155,6 +155,8 @@ class Run {
     this.#until('all logs equal', limitMs, () => this.#agreed());
     this.#until('led by a node whose app is well', FIT_LEADER_MS / slowest, () => this.#ledWell());
     this.#staysLed();
+    // A leader may have written by itself meanwhile.
+    this.#until('all logs equal in the end', limitMs, () => this.#agreed());
     this.#lastWords();
   }
 
