@@ -1,7 +1,16 @@
 /** Both clients against scripted nodes: sessions. What is tried again, under which number, and what callers are told. */
 import assert from 'node:assert/strict';
 import type { ErrorCode } from '../../shared/codes.ts';
-import { applied, commandOf, failsWith, inShort, playAll, SHORT_MS, take } from '../support/client-stage.ts';
+import {
+  applied,
+  commandOf,
+  failsWith,
+  inShort,
+  NEVER_MS,
+  playAll,
+  SHORT_MS,
+  take,
+} from '../support/client-stage.ts';
 
 playAll('sessions', {
   'numbers its commands, with several in flight, and says what is answered': async (stage) => {
@@ -203,6 +212,15 @@ playAll('what a session holds', {
     assert.equal(inShort(next), 'b 1<1');
     applied(next, 11);
     await b;
+  },
+
+  'OVERLOADED until after the deadline: Definite, at once': async (stage) => {
+    const [here] = await stage.pair({ retryAfterMaxMs: NEVER_MS });
+    const propose = await stage.open(here);
+    const a = propose('a');
+    (await here.next('propose')).refuse('OVERLOADED', { retryAfterMs: NEVER_MS });
+    const { retryAfterMs } = await failsWith(a, 'Definite', 'OVERLOADED');
+    assert.equal(retryAfterMs, NEVER_MS);
   },
 
   'refused for good: Definite at once, and later ones move up when they came back': async (stage) => {
