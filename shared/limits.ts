@@ -151,8 +151,9 @@ export const LIMITS = {
   skipReasonChars: 500,
   /** How often the leader looks for sessions that were silent too long. */
   sessionSweepMs: 500,
-  /** How long other nodes are asked for a reply that this one does not have, and how many such questions may be open. Then, or over it: the duplicate is answered without its result. */
-  replyAskMs: 500,
+  /** How long other nodes are asked for a reply that this one does not have, how often, and how many such questions may be open. Then, or over it: the duplicate is answered without its result. */
+  replyAskMs: 2_000,
+  replyAskAgainMs: 100,
   replyQuestions: 1_024,
   /** Sessions of one app connection that are told to it when they expire. Over it: the oldest one is not told. */
   sessionsPerConnection: 1_024,

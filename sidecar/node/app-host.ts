@@ -76,18 +76,18 @@ export class NodeAppHost implements AppHost {
     const needsApp = wait === 'APPLIED' || session !== 0;
     const deadline = performance.now() + timeoutMs;
     const ticket = { command, session, sequence, ackBelow, expectedTerm, wait, deadline };
-    this.#take({ ...ticket, done: (outcome) => this.#answer(session, sequence, outcome, done) }, needsApp);
+    this.#take({ ...ticket, done: (outcome) => this.#answer(request, deadline, outcome, done) }, needsApp);
   }
 
   /** Another node may have the reply that this one has lost. */
   #answer(
-    session: number,
-    sequence: number,
+    { session, sequence }: ProposeRequest,
+    deadline: number,
     outcome: ProposeResult | Refusal,
     done: (outcome: ProposeResult | Refusal) => void,
   ): void {
     if ('code' in outcome || !outcome.resultLost) return done(outcome);
-    this.#node.lostReplies.ask(session, sequence, performance.now(), (reply) => {
+    this.#node.lostReplies.ask(session, sequence, performance.now(), deadline, (reply) => {
       if (reply === undefined) return done(outcome);
       const { resultLost: _, ...found } = outcome;
       done(reply.result === undefined ? found : { ...found, result: reply.result });

@@ -16,6 +16,7 @@ import type { AppliedResult, AppPosition } from '../app/host.ts';
 import { answerOf } from '../machine/answer.ts';
 import type { SessionTable } from '../machine/session-table.ts';
 import type { Transport } from '../peers/contract.ts';
+import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { ProposalOutcome, RoutingPort, Ticket } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
@@ -141,11 +142,7 @@ export class Node implements RoutingPort {
       id: this.id,
       group: this.group,
       firstRequestId: this.firstRequestId,
-      peers: () =>
-        transport
-          .links()
-          .filter(({ state }) => state === 'CONNECTED')
-          .map(({ id }) => id),
+      others: () => allMembers(this.driver.raft.membership).filter((id) => id !== this.id),
       send: (message) => transport.send(message),
     });
     this.states = this.#watchStates();
@@ -415,7 +412,7 @@ export class Node implements RoutingPort {
       this.#expiryDue = now + EXPIRY_MS;
       this.proposals.expire(now);
       this.reads.expire(now);
-      this.lostReplies.expire(now);
+      this.lostReplies.turn(now);
       this.app.trails(applyLag(this));
       this.states.turn(now, raft.role === 'LEADER', raft.leader);
     }

@@ -297,13 +297,11 @@ describe('apps that misbehave', function () {
     assert.deepEqual({ elections: await elections(), term: (await stage.statusOf(leader)).term }, before);
 
     // It wakes up, and gets all that it missed, from the disk.
-    const slept = stage.eventsSoFar(sick);
     apps.get(sick)?.be('go');
     await stage.daemons.until('it has caught up', async () => {
       const now = await stage.statusOf(sick);
       return now.appliedIndex >= commitIndex && now.app.condition === 'HEALTHY';
     });
-    assert.ok(stage.eventsSoFar(sick) >= slept);
   });
 
   it('stopped: clients are told to stop, and what would wait for it in vain is refused for certain', async () => {

@@ -6,20 +6,22 @@ import type { Reply } from '../../sidecar/machine/replies.ts';
 import { LostReplies } from '../../sidecar/node/lost-replies.ts';
 
 describe('lost replies', () => {
-  let peers: string[];
+  let others: string[];
   let sent: AskReply[];
   let told: (Reply | undefined)[];
   let lost: LostReplies;
 
   beforeEach(() => {
-    peers = ['n2', 'n3'];
+    others = ['n2', 'n3'];
     sent = [];
     told = [];
     const send = (message: AskReply): void => void sent.push(message);
-    lost = new LostReplies({ id: 'n1', group: '', firstRequestId: 5, peers: () => peers, send });
+    lost = new LostReplies({ id: 'n1', group: '', firstRequestId: 5, others: () => others, send });
   });
 
-  const ask = (now = 0): void => lost.ask(7, 3, now, (reply) => told.push(reply));
+  const LATER = 60_000;
+  const ask = (now = 0, until = LATER): void => lost.ask(7, 3, now, until, (reply) => told.push(reply));
+  const asked = (): string[] => sent.splice(0).map(({ to }) => to);
   const tell = (from: string, known: boolean, result?: Uint8Array): void => {
     const message = { type: 'TellReply', group: '', from, to: 'n1', id: 5, known } as const;
     lost.receive(result === undefined ? message : { ...message, result });
@@ -41,20 +43,47 @@ describe('lost replies', () => {
     assert.deepEqual(told, [{ result: Buffer.from('r') }]);
   });
 
-  it('stay lost when nobody knows, nobody can be asked, or nobody answers in time', () => {
+  it('are asked for again of who did not answer: there may be no link to it yet', () => {
+    ask();
+    assert.deepEqual(asked(), ['n2', 'n3']);
+    lost.turn(LIMITS.replyAskAgainMs - 1);
+    assert.deepEqual(asked(), []);
+    tell('n2', false);
+    lost.turn(LIMITS.replyAskAgainMs);
+    assert.deepEqual(asked(), ['n3']);
+    lost.turn(LIMITS.replyAskAgainMs + 1);
+    assert.deepEqual(asked(), []);
+    lost.turn(2 * LIMITS.replyAskAgainMs);
+    assert.deepEqual(asked(), ['n3']);
+    tell('n3', true);
+    assert.deepEqual(told, [{ result: undefined }]);
+    lost.turn(3 * LIMITS.replyAskAgainMs);
+    assert.deepEqual(asked(), []);
+  });
+
+  it('stay lost when nobody knows, or nobody else is there', () => {
     ask();
     tell('n2', false);
     tell('n2', false);
     assert.deepEqual(told, []);
     tell('n3', false);
-    peers = [];
+    assert.deepEqual(told, [undefined]);
+    others = [];
     ask();
-    peers = ['n2'];
-    ask(100);
-    lost.expire(100 + LIMITS.replyAskMs - 1);
     assert.deepEqual(told, [undefined, undefined]);
-    lost.expire(100 + LIMITS.replyAskMs);
-    assert.deepEqual(told, [undefined, undefined, undefined]);
+  });
+
+  it('stay lost when nobody answers in time, or while the client waits', () => {
+    ask(100);
+    ask(100, 110);
+    lost.turn(109);
+    assert.deepEqual(told, []);
+    lost.turn(110);
+    assert.deepEqual(told, [undefined]);
+    lost.turn(100 + LIMITS.replyAskMs - 1);
+    assert.deepEqual(told, [undefined]);
+    lost.turn(100 + LIMITS.replyAskMs);
+    assert.deepEqual(told, [undefined, undefined]);
   });
 
   it('are asked for only so many at a time', () => {
