@@ -172,7 +172,7 @@ export class NodeAppHost implements AppHost {
     }
     const { index } = request;
     const isThere = request.consistency === 'STALE' || (index !== undefined && index <= app.applied);
-    const refused = isThere ? undefined : (this.#node.appHasStopped() ?? this.#share.refusal());
+    const refused = isThere ? undefined : (this.#node.appSide.hasStopped() ?? this.#share.refusal());
     if (refused !== undefined) return done(refused);
     switch (request.consistency) {
       case 'STALE':
@@ -250,7 +250,7 @@ export class NodeAppHost implements AppHost {
 
   decide(epoch: number, stretch: Delivery): readonly Entry[] {
     if (epoch !== this.#node.app.epoch) return [];
-    return this.#node.decide(stretch.entries, stretch.through);
+    return this.#node.appSide.decide(stretch.entries, stretch.through);
   }
 
   resumed(epoch: number): void {
@@ -260,7 +260,7 @@ export class NodeAppHost implements AppHost {
   attached(position: AppPosition): number {
     const table = this.#tables.get(position);
     if (table === undefined) throw new Error('a state machine is let in without a plan');
-    return this.#node.attach(position, table);
+    return this.#node.appSide.attach(position, table);
   }
 
   delivered(epoch: number, through: number): void {
@@ -268,7 +268,7 @@ export class NodeAppHost implements AppHost {
   }
 
   applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
-    this.#node.applied(epoch, through, results);
+    this.#node.appSide.applied(epoch, through, results);
   }
 
   stateHash(epoch: number, index: number, hash: Uint8Array): void {

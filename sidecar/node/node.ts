@@ -8,13 +8,10 @@ import { randomInt } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { PressureLevel } from '../../shared/app-frames.ts';
 import type { Cause } from '../../shared/causes.ts';
-import { type Refusal, refusal } from '../../shared/codes.ts';
+import type { Refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { AskReply, Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
-import type { AppliedResult, AppPosition } from '../app/host.ts';
-import { answerOf } from '../machine/answer.ts';
-import type { SessionTable } from '../machine/session-table.ts';
+import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
 import type { Transport } from '../peers/contract.ts';
 import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
@@ -23,19 +20,18 @@ import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import { AppSide } from './app-side.ts';
 import { applyLag } from './apply-lag.ts';
 import { CommitWaiters } from './commit-waiters.ts';
-import { describeFinding } from './divergence.ts';
 import { RaftDriver } from './driver.ts';
-import { hasSessions, type Part } from './intake.ts';
-import { type AppChange, LocalApp } from './local-app.ts';
+import type { LocalApp } from './local-app.ts';
 import { LostReplies } from './lost-replies.ts';
-import { ReadQuestions } from './read-questions.ts';
+import { PeerRequests } from './peer-requests.ts';
+import { pressureOf } from './pressure.ts';
 import { Recorder } from './recorder.ts';
-import { RecentResults } from './results.ts';
 import { NodeSessions } from './sessions.ts';
 import { Skips } from './skips.ts';
-import { StateWatch } from './state-watch.ts';
+import type { StateWatch } from './state-watch.ts';
 import { Transfers } from './transfers.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
@@ -71,19 +67,6 @@ const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
 /** How often everything that waits is looked over for what waited too long. */
 const EXPIRY_MS = 100;
-/** When a request was refused because the local app has stopped: try again here after so long. */
-const APP_STOPPED_RETRY_MS = 1_000;
-/** Shares of a full queue at which clients are asked to slow down, and to stop. */
-const SLOW_DOWN_AT = 0.5;
-const STOP_AT = 0.9;
-
-const NOT_TAKEN = { refused: 'NOT_LEADER' } as const;
-function skippedAt(index: number): Refusal {
-  return refusal('SKIPPED', `an operator skipped the command at ${index}: no app was given it`);
-}
-
-const NOWHERE = { firstIndex: 0, term: 0 } as const;
-
 export class Node implements RoutingPort {
   options: NodeOptions;
   readonly id: string;
@@ -92,11 +75,11 @@ export class Node implements RoutingPort {
   driver: RaftDriver;
   readonly proposals: ProposalRouter;
   readonly reads: ReadRouter;
-  readonly app = new LocalApp((change) => this.#appChanged(change));
+  readonly appSide: AppSide;
+  readonly peerRequests = new PeerRequests(this);
   readonly startedAt = Date.now();
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
-  readonly states: StateWatch;
   readonly lostReplies: LostReplies;
   skips: Skips;
   /** How reads taken here ended. */
@@ -106,8 +89,6 @@ export class Node implements RoutingPort {
     AT_LEAST: new Tally(),
     STALE: new Tally(),
   };
-  readonly #results = new RecentResults();
-  readonly #readQuestions = new ReadQuestions();
   readonly #commitWaiters = new CommitWaiters();
   readonly #transfers = new Transfers();
   #flushing = false;
@@ -135,7 +116,7 @@ export class Node implements RoutingPort {
     this.reads = new ReadRouter(this, { ...limits, askAgainMs: ASK_READ_AGAIN_MS });
     this.sessions = new NodeSessions({
       append: (commands) => this.driver.propose(commands),
-      answer: (to, id, part) => this.#answerForwarded(to, id, part),
+      answer: (to, id, part) => this.peerRequests.answerForwarded(to, id, part),
     });
     const { transport } = options;
     this.lostReplies = new LostReplies({
@@ -145,28 +126,12 @@ export class Node implements RoutingPort {
       others: () => allMembers(this.driver.raft.membership).filter((id) => id !== this.id),
       send: (message) => transport.send(message),
     });
-    this.states = this.#watchStates();
+    this.appSide = new AppSide(this);
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
     this.recorder.started();
-  }
-
-  #watchStates(): StateWatch {
-    const { transport, raft, log } = this.options;
-    return new StateWatch({
-      id: this.id,
-      group: this.group,
-      voters: raft.membership.voters,
-      send: (message) => transport.send(message),
-      newLife: () => randomInt(2 ** 47),
-      alarm: (finding) => {
-        log.error(finding, describeFinding(finding));
-        this.recorder.appsDiffer(finding, describeFinding(finding));
-      },
-      condemned: (finding) => this.#condemned(describeFinding(finding), finding.through),
-    });
   }
 
   #createDriver(): RaftDriver {
@@ -184,7 +149,7 @@ export class Node implements RoutingPort {
         skipAppended: (entry) => this.skips.appended(entry),
         durable: (index, at) => this.recorder.durable(index, at),
         committed: (before, now) => this.#committed(before, now),
-        readIndex: (ref, index) => this.#readIndex(ref, index),
+        readIndex: (ref, index) => this.peerRequests.readIndex(ref, index),
         transferFailed: (to) => this.#transferFailed(to),
         whole: () => {
           store.markWhole();
@@ -210,7 +175,7 @@ export class Node implements RoutingPort {
     this.recorder.turnsBegin();
     this.driver.start();
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
-    this.#tellFitness();
+    this.appSide.tellFitness();
     // A cluster of one need not wait for a leader that cannot exist.
     if (this.options.raft.membership.voters.length === 1) this.driver.step({ type: 'campaign' });
   }
@@ -228,19 +193,19 @@ export class Node implements RoutingPort {
   receive(message: PeerMessage): void {
     switch (message.type) {
       case 'ForwardPropose':
-        return this.#takeForwarded(message.from, message.id, message.commands);
+        return this.peerRequests.takeForwarded(message.from, message.id, message.commands);
       case 'ForwardProposed': {
         const { position } = this.sessions.machine.ahead;
         this.proposals.receiveProposed(message, this.driver.raft.commitIndex, position, this.app.applied);
         return this.wake();
       }
       case 'ForwardRead':
-        return this.driver.read(this.#readQuestions.ask({ from: message.from, id: message.id }));
+        return this.peerRequests.askReadIndex({ from: message.from, id: message.id });
       case 'ForwardReadIndex':
         this.reads.receiveReadIndex(message);
         return this.wake();
       case 'AskReply':
-        return this.#tellReply(message);
+        return this.peerRequests.tellReply(message);
       case 'TellReply':
         return this.lostReplies.receive(message);
       case 'AppHashes':
@@ -253,32 +218,6 @@ export class Node implements RoutingPort {
       default:
         return this.driver.receive(message satisfies RaftMessage);
     }
-  }
-
-  #tellReply({ from: to, id, session, sequence }: AskReply): void {
-    const { group, id: from } = this;
-    const reply = this.sessions.machine.replyOf(session, sequence);
-    const result = reply?.result === undefined ? {} : { result: reply.result };
-    const known = reply !== undefined;
-    this.options.transport.send({ type: 'TellReply', group, from, to, id, known, ...result });
-  }
-
-  #takeForwarded(from: string, id: number, commands: readonly Command[]): void {
-    // A node that stops or has no space leads no longer than it must: the command is surely not taken here.
-    const closed = this.closed !== undefined || this.driver.raft.role !== 'LEADER';
-    if (!closed && hasSessions(commands)) {
-      this.sessions.intake.take(from, id, commands, performance.now());
-      return;
-    }
-    const placed = closed ? NOT_TAKEN : this.driver.propose(commands);
-    const where = 'refused' in placed ? { ...NOWHERE, ...placed } : { ...placed, refused: '' };
-    this.#answerForwarded(from, id, { offset: 0, count: commands.length, ...where });
-  }
-
-  #answerForwarded(to: string, id: number, part: Part): void {
-    const { group, id: from } = this;
-    if (part.refused === '' && to !== from) this.driver.followerAwaits(to, part.firstIndex + part.count - 1);
-    this.send({ type: 'ForwardProposed', group, from, to, id, ...part, leader: this.driver.raft.leader });
   }
 
   linkChanged(peer: string, up: boolean, reason: string, direction: 'OUT' | 'IN'): void {
@@ -302,7 +241,7 @@ export class Node implements RoutingPort {
   }
 
   requestReadIndex(id: number): void {
-    this.driver.read(this.#readQuestions.ask({ local: id }));
+    this.peerRequests.askReadIndex({ local: id });
   }
 
   termAt(index: number): number | undefined {
@@ -310,9 +249,7 @@ export class Node implements RoutingPort {
   }
 
   outcomeOf(ticket: Ticket): ProposalOutcome | Refusal {
-    const outcome = answerOf(this.sessions.machine, ticket, (index) => this.#results.at(index)?.result);
-    const skipped = 'code' in outcome ? 0 : outcome.index;
-    return this.skips.has(skipped) ? skippedAt(skipped) : outcome;
+    return this.appSide.outcomeOf(ticket);
   }
 
   // ---------------------------------------------------------------- from the driver
@@ -349,28 +286,6 @@ export class Node implements RoutingPort {
     this.options.log.warn({ index }, 'an operator skipped a command');
     this.recorder.skipped(index);
     this.options.listener.skipped(index);
-  }
-
-  #readIndex(ref: number, index: number | undefined): void {
-    const asked = this.#readQuestions.take(ref);
-    if (asked === undefined) return;
-    if ('local' in asked) {
-      this.reads.localReadIndex(asked.local, index);
-      return;
-    }
-    const { from: to, id } = asked;
-    const refused = index === undefined ? 'NOT_LEADER' : '';
-    const leader = this.driver.raft.leader;
-    this.send({
-      type: 'ForwardReadIndex',
-      group: this.group,
-      from: this.id,
-      to,
-      id,
-      index: index ?? 0,
-      refused,
-      leader,
-    });
   }
 
   #broken(error: Error): void {
@@ -418,8 +333,8 @@ export class Node implements RoutingPort {
     }
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
-    this.#tellFitness();
-    this.options.listener.pressure(this.#pressure());
+    this.appSide.tellFitness();
+    this.options.listener.pressure(pressureOf(this));
     this.options.listener.committed();
     const stuckMs = Math.max(2 * this.options.raft.electionMaxMs, 1_000);
     if (raft.role === 'LEADER' && oldestWriteMs > stuckMs) {
@@ -428,80 +343,15 @@ export class Node implements RoutingPort {
     this.wake();
   }
 
-  /** From the fullest of the queues that a client can fill, and from an app that does not keep up. */
-  #pressure(): PressureLevel {
-    const pending = (this.proposals.pending + this.reads.pending) / LIMITS.pendingRequests;
-    const disk = this.options.store.stats().queuedBytes / LIMITS.storeQueueBytes;
-    const uncommitted = this.driver.raft.uncommittedBytes / LIMITS.uncommittedBytes;
-    const bytes = this.proposals.pendingBytes / LIMITS.pendingBytes;
-    const fullest = Math.max(pending, bytes, disk, uncommitted);
-    if (fullest >= STOP_AT || this.app.state === 'STALLED') return 'STOP';
-    return fullest >= SLOW_DOWN_AT || this.app.state === 'LAGGING' ? 'SLOW_DOWN' : 'OK';
+  get app(): LocalApp {
+    return this.appSide.app;
   }
 
-  // ---------------------------------------------------------------- the local app
-
-  /** `table`: the sessions where the app stands. */
-  attach(position: AppPosition, table: SessionTable): number {
-    this.app.attached(position, this.#committedForApps());
-    this.states.attached();
-    this.#results.clear();
-    this.sessions.machine.startAt(table);
-    this.recorder.stages.appIsAt(position.appliedIndex);
-    this.reads.appliedIs(position.appliedIndex);
-    return this.app.epoch;
+  get states(): StateWatch {
+    return this.appSide.states;
   }
 
-  /** Decides what of a stretch of the committed log the app gets. */
-  decide(entries: readonly Entry[], through: number): readonly Entry[] {
-    const { machine } = this.sessions;
-    const before = machine.ahead.position;
-    const decided = machine.decide(entries, through);
-    const delivered = decided.some(({ index }) => this.skips.has(index))
-      ? decided.filter(({ index }) => !this.skips.has(index))
-      : decided;
-    this.proposals.decided(before, through);
-    const expired = machine.takeExpired();
-    if (expired.length > 0) this.options.listener.sessionsExpired(expired);
-    return delivered;
-  }
-
-  applied(epoch: number, through: number, results: readonly AppliedResult[]): void {
-    if (epoch !== this.app.epoch) return;
-    const before = this.app.applied;
-    this.app.advanced(through);
-    this.recorder.applied(through);
-    this.#results.add(results);
-    this.sessions.machine.applied(through, results);
-    this.proposals.applied(before, through);
-    this.reads.appliedIs(through);
-  }
-
-  #appChanged(change: AppChange): void {
-    const { name: app, applied } = this.app;
-    this.options.log.info({ app, ...change }, 'app state changed');
-    this.recorder.app(change, applied);
-    this.#tellFitness();
-  }
-
-  /** A node should lead only with a healthy app, if another has one. */
-  #tellFitness(): void {
-    const { fit } = this.app;
-    if (fit !== this.driver.raft.fit) this.driver.step({ type: 'fitness', fit });
-  }
-
-  /** The app of this node has a state of its own: it is not let go on. */
-  #condemned(message: string, entry: number): void {
-    this.options.listener.diverged(message, entry);
-    if (!this.app.connected && this.app.condition !== 'DIVERGED')
-      this.app.turnedAway(refusal('APP_DIVERGED', message), entry);
-  }
-
-  /** What is committed, as far as it can concern an app: a log of nothing but a NOOP for each term does not. */
-  #committedForApps(): number {
-    const { commitIndex, log } = this.driver.raft;
-    return log.runs.list().length >= commitIndex ? 0 : commitIndex;
-  }
+  // ---------------------------------------------------------------- the log
 
   /** Resolves true once `index` is committed here, false after `timeoutMs`. */
   committedBy(index: number, timeoutMs: number): Promise<boolean> {
@@ -546,19 +396,6 @@ export class Node implements RoutingPort {
 
   /** Why nothing new is taken, or undefined. */
   refusalNow(needsApp: boolean): Refusal | undefined {
-    if (this.closed !== undefined) return this.closed;
-    if (needsApp && this.app.state === 'ABSENT') {
-      return refusal('APP_ABSENT', 'no app is connected to this sidecar to apply the command');
-    }
-    return needsApp ? this.appHasStopped() : undefined;
-  }
-
-  /** Why nothing that waits for the local app is taken: it has not applied anything for too long, and would not this either. */
-  appHasStopped(): Refusal | undefined {
-    const { app } = this;
-    if (app.state !== 'STALLED' || app.stoppedMs(performance.now()) <= this.options.raft.handOverMs)
-      return undefined;
-    const message = `the app of ${this.id} applies nothing (${app.condition}): ask another node`;
-    return refusal('OVERLOADED', message, { retryAfterMs: APP_STOPPED_RETRY_MS });
+    return this.closed ?? (needsApp ? this.appSide.refusalNow() : undefined);
   }
 }
