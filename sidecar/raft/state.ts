@@ -201,7 +201,9 @@ export class RaftState {
     this.leaveLeadership();
     this.preCandidate = false;
     this.votes.clear();
-    this.resetElectionTimer();
+    // Not where all that a follower learnt is a newer term: whoever campaigns in vain again and again (a log that is behind, a
+    // faster clock) would keep everybody else from ever campaigning. Only a leader or a vote given begins it anew (paper §5.2).
+    if (leader !== '' || this.role !== this.restingRole()) this.resetElectionTimer();
     if (news) this.setRole(this.restingRole(), leader, cause);
   }
 

@@ -9,7 +9,7 @@ export const USAGE = `npm run gateway:crowd -- [options]
   --per-second 1000     requests of those in one second, all together
   --flooders 100        clients that always have as much open as they can, and ask on whatever they are told
   --depth 300           requests that each of those keeps open
-  --seconds 20          how long the well-behaved client is measured, without the crowd and under it
+  --seconds 30          how long the well-behaved client is measured, without the crowd and under it
   --value-bytes 100     size of a value
   --dir DIR             where data goes (default: a folder on the disk of this checkout)
   --json                print the figures as JSON
@@ -53,7 +53,7 @@ function parse(args: readonly string[]) {
         'per-second': { type: 'string', default: '1000' },
         flooders: { type: 'string', default: '100' },
         depth: { type: 'string', default: '300' },
-        seconds: { type: 'string', default: '20' },
+        seconds: { type: 'string', default: '30' },
         'value-bytes': { type: 'string', default: '100' },
         dir: { type: 'string' },
         json: { type: 'boolean', default: false },
