@@ -37,6 +37,8 @@ const STATE_OF = {
   NOT_READING: 'STALLED',
   /** It said that it cannot apply one entry (`applyFailed`); delivery stands there. */
   FAILED: 'STALLED',
+  /** The log goes on in a version of the commands that it does not know; delivery stands there until another app comes. */
+  OUTDATED: 'STALLED',
   /** Another app said hello while one was connected: the newer one counts. Told of as it happens; never what an app *is*. */
   SUPERSEDED: 'CONNECTED',
 } as const satisfies Record<string, AppState>;
@@ -75,5 +77,6 @@ export const CONDITION_WORDS: Readonly<Record<AppCondition, string>> = {
   STALLED: 'has stopped applying',
   NOT_READING: 'does not read what is sent to it',
   FAILED: 'cannot apply an entry, and delivery stands there',
+  OUTDATED: 'does not know the version of the commands that is in force',
   SUPERSEDED: 'was superseded by another one',
 };

@@ -24,6 +24,8 @@ export interface StateMachineHello {
   /** Entries and bytes delivered and not yet applied; clipped to the limits. */
   readonly windowEntries?: number | undefined;
   readonly windowBytes?: number | undefined;
+  /** The newest version of its commands that it knows; 0 when absent. */
+  readonly version?: number | undefined;
 }
 
 export interface HelloFrame {
@@ -198,6 +200,8 @@ export interface EntriesFrame {
   /** Log chain hash at `through`, 32 bytes. */
   readonly hash: Uint8Array;
   readonly entries: readonly EntryField[];
+  /** The version of their commands, 0 when absent. */
+  readonly version?: number | undefined;
 }
 
 export interface ProposedFrame {

@@ -137,6 +137,8 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
     `does not hear ${name(event.peer)}, and lets nodes whose app is healthy campaign first: its own is not`,
   TRANSFER_FAILED: (event) => `gave up handing over to ${name(event.peer)}${because(event.reason)}`,
   SKIPPED: (event) => `entry ${event.index ?? 0} is given to no app: an operator skipped it`,
+  APP_VERSION: (event) =>
+    `after entry ${event.index ?? 0} commands are of version ${event.version ?? 0}: apps that do not know it get none`,
   WHOLE: () => 'its log is proven whole again: it votes',
 };
 

@@ -21,6 +21,8 @@ export const EntryKind = {
   SESSION_EXPIRE: 6,
   /** An operator's word: no app is given the command at another index (`wire/skip-entry.ts`). */
   SKIP: 7,
+  /** An operator's word: from here on commands have the meaning of another version of the app (`wire/app-version-entry.ts`). */
+  APP_VERSION: 8,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 

@@ -64,6 +64,8 @@ export const EVENT_KINDS = [
   'TRANSFER_FAILED',
   /** An operator's SKIP is committed: no app is given the command at `index` any more. cause OPERATOR. */
   'SKIPPED',
+  /** An APP_VERSION is committed, at `index`: entries after it go only to apps that know `version`. cause OPERATOR. */
+  'APP_VERSION',
   /** The log is proven whole again: the node votes. cause REPAIRED. */
   'WHOLE',
 ] as const;
@@ -132,6 +134,7 @@ export interface RaftEvent {
   readonly state?: string;
   readonly condition?: string;
   readonly entry?: number;
+  readonly version?: number;
   readonly reason?: string;
 }
 

@@ -110,6 +110,8 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
     since: ms,
     entry: count.nullable().exactOptional(),
     fit: z.boolean().exactOptional(),
+    version: count.exactOptional(),
+    knows: count.exactOptional(),
     incidents: z.array(incident).max(ANSWER_LIMITS.incidents).exactOptional(),
   }),
   divergence: z.array(divergence).max(ANSWER_LIMITS.members).exactOptional(),
@@ -213,6 +215,7 @@ export const raftEventSchema: z.ZodType<RaftEvent> = z.object({
   state: word.exactOptional(),
   condition: word.exactOptional(),
   entry: count.exactOptional(),
+  version: count.exactOptional(),
   reason: text.exactOptional(),
 });
 

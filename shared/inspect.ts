@@ -83,6 +83,9 @@ export interface AppStatus {
   readonly entry?: number | null;
   /** Good enough for its node to lead. */
   readonly fit?: boolean;
+  /** The version of the commands where it stands, and the newest one that the app knows. Absent from older sidecars. */
+  readonly version?: number;
+  readonly knows?: number;
   /** At most one of each condition. */
   readonly incidents?: readonly AppIncident[];
 }

@@ -147,7 +147,9 @@ export const LIMITS = {
   sessionHeldBytes: 32 * 1024 * 1024,
   /** Sessions that one entry of the log may end. The rest goes into the next. */
   sessionExpiries: 1_000,
-  /** The reason an operator gives for skipping a command, in characters. Over it: BAD_REQUEST. */
+  /** The highest version of an app's commands. Over it: BAD_REQUEST. */
+  appVersionMax: 2_147_483_647,
+  /** The reason an operator gives for skipping a command or for a new version, in characters. Over it: BAD_REQUEST. */
   skipReasonChars: 500,
   /** How often the leader looks for sessions that were silent too long. */
   sessionSweepMs: 500,
@@ -155,6 +157,9 @@ export const LIMITS = {
   replyAskMs: 2_000,
   replyAskAgainMs: 100,
   replyQuestions: 1_024,
+  /** How long other nodes are asked what their apps know before a new version of commands, and how many such questions may be open. Then, or over it: refused. */
+  versionAskMs: 1_000,
+  versionQuestions: 16,
   /** Sessions of one app connection that are told to it when they expire. Over it: the oldest one is not told. */
   sessionsPerConnection: 1_024,
   /** How often supposed leaders may send a proposal on to each other before this node waits to hear of a leader by itself. */

@@ -193,6 +193,18 @@ export interface AskReply extends ForwardHeader {
   readonly sequence: number;
 }
 
+/** Which version of its commands does the app of the receiver know? Only for nodes with that feature (`peers/features.ts`). */
+export interface AskVersion extends ForwardHeader {
+  readonly type: 'AskVersion';
+}
+
+export interface TellVersion extends ForwardHeader {
+  readonly type: 'TellVersion';
+  /** An app is connected, and it knows `version` at most. */
+  readonly attached: boolean;
+  readonly version: number;
+}
+
 export interface TellReply extends ForwardHeader {
   readonly type: 'TellReply';
   /** False: the sender does not have it either. */
@@ -225,5 +237,7 @@ export type PeerMessage =
   | ForwardTransfer
   | AskReply
   | TellReply
+  | AskVersion
+  | TellVersion
   | AppHashes
   | AppVerdict;

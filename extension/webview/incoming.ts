@@ -133,6 +133,7 @@ const eventFields = {
   state: optional(isText),
   condition: optional(isText),
   entry: optional(isIndex),
+  version: optional(isIndex),
   reason: optional(isText),
 };
 export const isRaftEvent = shape<RaftEvent>(eventFields);

@@ -67,6 +67,8 @@ const isApp = shape<AppStatus>({
   condition: optional(isText),
   entry: optional(orNull(isIndex)),
   fit: optional(isFlag),
+  version: optional(isIndex),
+  knows: optional(isIndex),
   incidents: optional(listOf(isIncident, INCIDENTS)),
 });
 

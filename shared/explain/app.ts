@@ -56,6 +56,10 @@ const TROUBLE: Readonly<Record<Exclude<AppCondition, 'HEALTHY' | 'SUPERSEDED'>, 
     cause: 'APP_FAILED',
     next: 'Look at that entry, correct the app, and let it resume or say hello again. Every app that is given this entry may stop there. An operator can have all of them skip it: `outrigger skip`.',
   },
+  OUTDATED: {
+    cause: 'APP_OUTDATED',
+    next: 'Start an app that knows that version beside it: it goes on where this one stands.',
+  },
 };
 
 /** An app that lasted so little before another one took over, and that more than once, is one of two. */

@@ -254,7 +254,9 @@ export class Connection {
       wake: () => flushSoon(undefined),
       fault,
     };
-    const delivery = new Delivery(host, sink, limits, windowOf(machine, limits), epoch, replayFrom - 1);
+    const delivery = new Delivery(host, sink, limits, windowOf(machine, limits), {
+      ...{ epoch, after: replayFrom - 1, knows: position.version },
+    });
     slot.take(ticket, delivery, (why) => this.#dismissed(why));
     this.#delivery = delivery;
     this.#phase = 'OPEN';

@@ -20,7 +20,7 @@ import type {
   ResumeFrame,
   SidecarFrame,
 } from '../../shared/app-frames.ts';
-import type { Entry } from '../../shared/entry.ts';
+import { type Entry, EntryKind } from '../../shared/entry.ts';
 import { hashToBytes } from '../../shared/wire/record.ts';
 import type { AppLimits } from './context.ts';
 import type { AppHost, AppliedResult, AppNews, Delivery as LogStretch } from './host.ts';
@@ -41,6 +41,13 @@ export interface DeliverySink {
 export interface Window {
   readonly entries: number;
   readonly bytes: number;
+}
+
+/** Where a state machine begins, and the newest version of its commands that it knows. */
+export interface Beginning {
+  readonly epoch: number;
+  readonly after: number;
+  readonly knows: number;
 }
 
 /** Why a frame of the app was refused; one sentence. A lie about positions ends the connection. */
@@ -77,7 +84,7 @@ export class Delivery {
   #acknowledged: number;
   #applied: number;
   /** A stretch that was pulled and does not fit into the window yet. */
-  #next: { readonly stretch: LogStretch; readonly bytes: number } | undefined;
+  #next: { readonly stretch: LogStretch; readonly bytes: number; readonly version: number } | undefined;
   #pulling = false;
   /** False when the last pull found nothing and no commit was announced since. */
   #mayHaveMore = true;
@@ -86,6 +93,9 @@ export class Delivery {
   #condition: AppCondition = 'HEALTHY';
   /** After `applyFailed`, until `resume`: the index. */
   #failedAt: number | undefined;
+  /** The log goes on in a version of the commands that this app does not know: it gets nothing more. */
+  #outdated = false;
+  readonly #knows: number;
   #stopped = false;
   /** Delivery waits for the app to read what was sent. */
   #sinkFull = false;
@@ -98,14 +108,14 @@ export class Delivery {
     sink: DeliverySink,
     limits: AppLimits,
     window: Window,
-    epoch: number,
-    after: number,
+    { epoch, after, knows }: Beginning,
   ) {
     this.#host = host;
     this.#sink = sink;
     this.#limits = limits;
     this.#window = window;
     this.epoch = epoch;
+    this.#knows = knows;
     this.#delivered = after;
     this.#acknowledged = after;
     this.#applied = after;
@@ -137,15 +147,20 @@ export class Delivery {
 
   /** Delivers what is committed and fits. Called at the end of a turn. */
   pump(): void {
-    while (!this.#stopped && this.#failedAt === undefined && !this.#pulling && this.#sinkHasRoom()) {
+    while (!this.#stopped && !this.#stands && !this.#pulling && this.#sinkHasRoom()) {
       if (this.#next !== undefined) {
-        const { stretch, bytes } = this.#next;
+        const { stretch, bytes, version } = this.#next;
         if (!this.#fits(stretch, bytes)) return;
         this.#next = undefined;
-        this.#deliver(stretch, bytes);
+        this.#deliver(stretch, bytes, version);
       } else if (this.#mayHaveMore && this.#windowHasRoom()) this.#pull();
       else return;
     }
+  }
+
+  /** Nothing is delivered before the app said something, or another one came. */
+  get #stands(): boolean {
+    return this.#failedAt !== undefined || this.#outdated;
   }
 
   /** The app has read something. */
@@ -174,7 +189,7 @@ export class Delivery {
     this.#acknowledged = through;
     this.#inFlight.applied(through);
     this.#watch.sign(this.#inFlight.entries > 0);
-    if (this.#failedAt === undefined) this.#report('HEALTHY', 'the app applies what it is given');
+    if (!this.#stands) this.#report('HEALTHY', 'the app applies what it is given');
     this.#advance(this.#results(frame.results, before));
     if (no === undefined && frame.stateHash !== undefined) {
       this.#host.stateHash(this.epoch, frame.stateHash.index, frame.stateHash.hash);
@@ -221,7 +236,9 @@ export class Delivery {
 
   /** Tells the node that this state machine is in. */
   started(): void {
-    this.#host.appNews(this.epoch, { condition: 'HEALTHY', reason: 'the app said hello' });
+    const version = this.#host.versionFor(this.epoch);
+    if (version > this.#knows) this.#outgrown(version, this.#delivered + 1);
+    else this.#host.appNews(this.epoch, { condition: 'HEALTHY', reason: 'the app said hello' });
     this.#sink.wake();
   }
 
@@ -301,11 +318,23 @@ export class Delivery {
       );
     }
     this.#mayHaveMore = true;
+    const version = this.#host.versionFor(this.epoch);
+    const first =
+      version > this.#knows ? stretch.entries.find(({ kind }) => kind === EntryKind.COMMAND) : undefined;
+    if (first !== undefined) return this.#outgrown(version, first.index);
     const entries = this.#host.decide(this.epoch, stretch);
-    this.#next = { stretch: { ...stretch, entries }, bytes: weigh(entries) };
+    this.#next = { stretch: { ...stretch, entries }, bytes: weigh(entries), version };
   }
 
-  #deliver(stretch: LogStretch, bytes: number): void {
+  /** It would do with the command at `index` what older versions did, and have another state than those that know better. */
+  #outgrown(version: number, index: number): void {
+    this.#outdated = true;
+    const reason = `from entry ${index} on commands are of version ${version}, and the app knows ${this.#knows} at most`;
+    this.#report('OUTDATED', reason, index);
+    this.#sink.send({ type: 'error', code: 'UNSUPPORTED', definite: true, message: reason }, reason.length);
+  }
+
+  #deliver(stretch: LogStretch, bytes: number, version: number): void {
     this.#delivered = stretch.through;
     this.#sink.send(
       {
@@ -313,6 +342,7 @@ export class Delivery {
         through: stretch.through,
         hash: hashToBytes(stretch.hash),
         entries: stretch.entries.map(toField),
+        version: version === 0 ? undefined : version,
       },
       bytes,
     );
@@ -352,7 +382,7 @@ export class Delivery {
   }
 
   #late(state: 'LAGGING' | 'STALLED', waitedMs: number): void {
-    if (this.#failedAt !== undefined) return;
+    if (this.#stands) return;
     const index = this.#inFlight.firstIndex;
     const ms = Math.round(waitedMs);
     const unread = this.#sink.backlog;

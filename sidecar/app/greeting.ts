@@ -53,13 +53,14 @@ function sameSecret(given: string, secret: string): boolean {
 }
 
 export function positionOf(hello: HelloFrame, machine: StateMachineHello): AppPosition {
-  const { appliedIndex, appliedHash, snapshots } = machine;
+  const { appliedIndex, appliedHash, snapshots, version = 0 } = machine;
   return {
     app: hello.app,
     appliedIndex,
     appliedHash:
       appliedHash === undefined || appliedHash.length === 0 ? undefined : hashFromBytes(appliedHash),
     snapshots,
+    version,
   };
 }
 

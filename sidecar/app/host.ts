@@ -73,6 +73,8 @@ export interface AppPosition {
   readonly appliedIndex: number;
   readonly appliedHash: ChainHash | undefined;
   readonly snapshots: 'NONE' | 'BLOB' | 'EXTERNAL';
+  /** The newest version of its commands that it knows. */
+  readonly version: number;
 }
 
 export interface AppliedResult {
@@ -114,6 +116,8 @@ export interface AppHost {
    * Called once for each stretch, in order, before any of it is delivered.
    */
   decide(epoch: number, stretch: Delivery): readonly Entry[];
+  /** The version of the commands after what was decided last for the state machine of `epoch`. One stretch has one version. */
+  versionFor(epoch: number): number;
   /** The state machine of `epoch` goes on after what it has applied: what was decided since is decided again. */
   resumed(epoch: number): void;
   /** A state machine took over (new epoch), at the position object that was planned for. Returns the epoch. */

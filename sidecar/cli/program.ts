@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
+import { addAppVersion } from './commands/app-version.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
@@ -56,7 +57,8 @@ export function buildProgram(shell: Shell): Command {
   for (const add of [addRun, addDev, addDemo, addGateway]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
-  for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addLsp]) add(program, shell);
+  for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addAppVersion, addLsp])
+    add(program, shell);
   addRunNews(program);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);

@@ -137,6 +137,9 @@ export class Client implements AppHost {
   committedAfter(): undefined {
     return undefined;
   }
+  versionFor(): never {
+    throw new Error(NO_LOG);
+  }
   decide(): never {
     throw new Error(NO_LOG);
   }

@@ -9,6 +9,7 @@ import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
 import { type EventStreams, startAfter } from './event-stream.ts';
 import type { ClientHost, HttpHost, HttpSessionRequest } from './host.ts';
 import {
+  appVersionBody,
   check,
   eventsQuery,
   explainQuery,
@@ -169,6 +170,14 @@ export const skip: Handler = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const { index, reason } = check(skipBody, request.body, 'the body');
   const outcome = await host.skip(index, reason, timeoutOf(request.headers));
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+};
+
+export const setAppVersion: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { version, reason, force } = check(appVersionBody, request.body, 'the body');
+  const outcome = await host.setAppVersion(version, reason, force, timeoutOf(request.headers));
   if (isRefusal(outcome)) sendRefusal(response, outcome);
   else sendJson(response, 200, outcome);
 };

@@ -81,6 +81,16 @@ export interface HttpHost extends ClientHost {
   explain(question: Question): Promise<Explanation>;
   /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */
   skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal>;
+  /**
+   * Has commands be of `version` from one entry of the log on, for `reason`; resolves once that is committed here. `force`:
+   * although not every app is known to know it; those that do not stop there.
+   */
+  setAppVersion(
+    version: number,
+    reason: string,
+    force: boolean,
+    timeoutMs: number,
+  ): Promise<{ version: number; at: number } | Refusal>;
   /** Hands leadership to `to` ('' lets the leader choose); resolves when another node leads, or with a refusal. */
   transfer(to: string): Promise<{ leader: string; term: number } | Refusal>;
 }

@@ -85,12 +85,20 @@ export const sessionBody = z
 
 export const sessionId = z.object({ id: digits });
 
-export const skipBody = z.strictObject({
-  index: index.positive('give the index of an entry'),
-  reason: z
-    .string('say why')
-    .min(1, 'say why')
-    .max(LIMITS.skipReasonChars, `at most ${LIMITS.skipReasonChars} characters`),
+const reason = z
+  .string('say why')
+  .min(1, 'say why')
+  .max(LIMITS.skipReasonChars, `at most ${LIMITS.skipReasonChars} characters`);
+
+export const skipBody = z.strictObject({ index: index.positive('give the index of an entry'), reason });
+
+export const appVersionBody = z.strictObject({
+  version: z
+    .int('give a version')
+    .min(1, 'give at least 1')
+    .max(LIMITS.appVersionMax, `at most ${LIMITS.appVersionMax}`),
+  reason,
+  force: z.boolean().default(false),
 });
 
 export const transferBody = z.strictObject({ to: nameSchema.optional() });

@@ -63,6 +63,10 @@ const NODE_ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/explain', scope: 'view', body: 'none', handler: handlers.explain },
 
   { method: 'POST', path: '/v1/leader/transfer', scope: 'admin', body: 'json', handler: handlers.transfer },
+  {
+    ...{ method: 'POST', path: '/v1/app-version' },
+    ...{ scope: 'admin', body: 'json', handler: handlers.setAppVersion },
+  },
   { method: 'POST', path: '/v1/skip', scope: 'admin', body: 'json', handler: handlers.skip },
   { method: 'POST', path: '/v1/members', scope: 'admin', body: 'none', handler: later('adding a member') },
   {

@@ -31,7 +31,7 @@ export function answerOf(
   resultAt: (index: number) => Uint8Array | undefined,
 ): Answer | Refusal {
   const { index, term, session, sequence, kind, wait } = command;
-  if (kind === EntryKind.SKIP) return { index, term };
+  if (kind === EntryKind.SKIP || kind === EntryKind.APP_VERSION) return { index, term };
   if (session === 0 && (kind ?? EntryKind.COMMAND) === EntryKind.COMMAND)
     return wait === 'APPLIED' ? withResult({ index, term }, resultAt(index)) : { index, term };
   const verdict = machine.verdictAt(index);

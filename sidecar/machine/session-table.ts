@@ -1,5 +1,6 @@
 /**
- * The sessions of the cluster as of one index of the log (dissertation §6.3): a pure function of the entries up to there.
+ * The sessions of the cluster as of one index of the log (dissertation §6.3), and the version of the app's commands there: a
+ * pure function of the entries up to it.
  *
  * MUST: depend on nothing but those entries. Time is cluster time, as entries carry it. Every limit counts the same
  * on every node. MUST be given every entry in order (those without a session may be passed over by `passTo`).
@@ -8,6 +9,7 @@
 import { type Entry, EntryKind } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { clippedTtl } from '../../shared/session-ttl.ts';
+import { decodeAppVersion } from '../../shared/wire/app-version-entry.ts';
 import { decodeSessionExpire, decodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import type { Place, Verdict } from './verdict.ts';
 
@@ -36,22 +38,26 @@ const FULL: Verdict = { kind: 'FULL' };
 const KEPT: Verdict = { kind: 'KEPT' };
 const CLOSED: Verdict = { kind: 'CLOSED' };
 
-const SESSION_KINDS: ReadonlySet<EntryKind> = new Set([
+const VERSION: Verdict = { kind: 'VERSION' };
+
+const OWN_KINDS: ReadonlySet<EntryKind> = new Set([
   EntryKind.SESSION_OPEN,
   EntryKind.SESSION_KEEP,
   EntryKind.SESSION_CLOSE,
   EntryKind.SESSION_EXPIRE,
+  EntryKind.APP_VERSION,
 ]);
 
 /** Does the entry concern the table at all? Most do not. */
 export function concernsSessions(entry: Entry): boolean {
-  return entry.kind === EntryKind.COMMAND ? entry.session !== 0 : SESSION_KINDS.has(entry.kind);
+  return entry.kind === EntryKind.COMMAND ? entry.session !== 0 : OWN_KINDS.has(entry.kind);
 }
 
 export class SessionTable {
   readonly #limits: SessionLimits;
   readonly #sessions = new Map<number, Session>();
   #position = 0;
+  #appVersion = 0;
 
   constructor(limits: SessionLimits = LIMITS) {
     this.#limits = limits;
@@ -60,6 +66,11 @@ export class SessionTable {
   /** Index of the last entry taken in. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The version of the commands after `position`. */
+  get appVersion(): number {
+    return this.#appVersion;
   }
 
   get size(): number {
@@ -78,6 +89,7 @@ export class SessionTable {
   clone(): SessionTable {
     const copy = new SessionTable(this.#limits);
     copy.#position = this.#position;
+    copy.#appVersion = this.#appVersion;
     for (const [id, session] of this.#sessions)
       copy.#sessions.set(id, { ...session, places: new Map(session.places) });
     return copy;
@@ -104,6 +116,10 @@ export class SessionTable {
         return this.#sessions.delete(entry.session) ? CLOSED : UNKNOWN;
       case EntryKind.SESSION_EXPIRE:
         return this.#expire(entry);
+      case EntryKind.APP_VERSION:
+        // It only rises: an app that was let go on is never asked to forget.
+        this.#appVersion = Math.max(this.#appVersion, decodeAppVersion(entry.command).version);
+        return VERSION;
       default:
         throw new RangeError(`entry ${entry.index} does not concern sessions`);
     }

@@ -22,6 +22,8 @@ export type Verdict =
   | { readonly kind: 'FULL' }
   | { readonly kind: 'KEPT' }
   | { readonly kind: 'CLOSED' }
+  /** Commands after it are of another version. */
+  | { readonly kind: 'VERSION' }
   | { readonly kind: 'EXPIRED'; readonly sessions: readonly number[] };
 
 /** Does the app get the entry? */

@@ -4,6 +4,7 @@
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
 import { clippedTtl } from '../../shared/session-ttl.ts';
+import { encodeAppVersion } from '../../shared/wire/app-version-entry.ts';
 import { encodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import type {
@@ -22,6 +23,7 @@ import type {
 import type { SessionTable } from '../machine/session-table.ts';
 import { type TicketRequest, ticketOf } from '../routing/port.ts';
 import type { ReadTicket } from '../routing/reads.ts';
+import { versionRefusal } from './app-versions.ts';
 import { leaseReadRefusal } from './lease-reads.ts';
 import type { Node } from './node.ts';
 import { tableAt } from './sessions.ts';
@@ -129,15 +131,34 @@ export class NodeAppHost implements AppHost {
       done(refusal('BAD_REQUEST', `entry ${index} cannot be skipped: on this node ${where}`));
       return;
     }
+    this.#say(EntryKind.SKIP, encodeSkip({ index, reason }), timeoutMs, (outcome) =>
+      done('code' in outcome ? outcome : { index, at: outcome.index }),
+    );
+  }
+
+  /** Proposes that commands are of `version` from there on. */
+  async setAppVersion(
+    version: number,
+    reason: string,
+    force: boolean,
+    timeoutMs: number,
+  ): Promise<{ version: number; at: number } | Refusal> {
+    const deadline = performance.now() + timeoutMs;
+    const refused = await versionRefusal(this.#node, version, force);
+    if (refused !== undefined) return refused;
+    const left = Math.max(1, deadline - performance.now());
+    return new Promise((resolve) => {
+      this.#say(EntryKind.APP_VERSION, encodeAppVersion({ version, reason }), left, (outcome) =>
+        resolve('code' in outcome ? outcome : { version, at: outcome.index }),
+      );
+    });
+  }
+
+  /** Proposes an operator's word to the whole cluster. */
+  #say(kind: EntryKind, command: Uint8Array, timeoutMs: number, done: TicketRequest['done']): void {
     const ticket: TicketRequest = {
-      kind: EntryKind.SKIP,
-      command: encodeSkip({ index, reason }),
-      session: 0,
-      sequence: 0,
-      expectedTerm: undefined,
-      wait: 'COMMITTED',
-      deadline: performance.now() + timeoutMs,
-      done: (outcome) => done('code' in outcome ? outcome : { index, at: outcome.index }),
+      ...{ kind, command, session: 0, sequence: 0, done },
+      ...{ expectedTerm: undefined, wait: 'COMMITTED', deadline: performance.now() + timeoutMs },
     };
     this.#take(ticket, false);
   }
@@ -253,6 +274,10 @@ export class NodeAppHost implements AppHost {
     return this.#node.appSide.decide(stretch.entries, stretch.through);
   }
 
+  versionFor(epoch: number): number {
+    return epoch === this.#node.app.epoch ? this.#node.sessions.machine.ahead.appVersion : 0;
+  }
+
   resumed(epoch: number): void {
     if (epoch === this.#node.app.epoch) this.#node.sessions.machine.rewind();
   }
@@ -284,7 +309,10 @@ export class NodeAppHost implements AppHost {
   }
 }
 
-function delivery(entries: readonly Entry[]): Delivery | undefined {
+/** Up to the next change of the version of commands, so that a stretch has one. */
+function delivery(all: readonly Entry[]): Delivery | undefined {
+  const change = all.findIndex(({ kind }) => kind === EntryKind.APP_VERSION);
+  const entries = change === -1 ? all : all.slice(0, change + 1);
   const last = entries.at(-1);
   if (last === undefined) return undefined;
   if (last.hash === undefined) throw new Error(`entry ${last.index} is delivered before it is sealed`);

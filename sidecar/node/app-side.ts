@@ -66,9 +66,10 @@ export class AppSide {
 
   /** Decides what of a stretch of the committed log the app gets. */
   decide(entries: readonly Entry[], through: number): readonly Entry[] {
-    const { skips, sessions, proposals, options } = this.#node;
+    const { skips, sessions, proposals, options, recorder } = this.#node;
     const { machine } = sessions;
     const before = machine.ahead.position;
+    const versionBefore = machine.ahead.appVersion;
     const decided = machine.decide(entries, through);
     const delivered = decided.some(({ index }) => skips.has(index))
       ? decided.filter(({ index }) => !skips.has(index))
@@ -76,6 +77,8 @@ export class AppSide {
     proposals.decided(before, through);
     const expired = machine.takeExpired();
     if (expired.length > 0) options.listener.sessionsExpired(expired);
+    const { appVersion } = machine.ahead;
+    if (appVersion !== versionBefore) recorder.appVersion(through, appVersion);
     return delivered;
   }
 

@@ -178,6 +178,10 @@ export class NodeHttpHost implements HttpHost {
     return new Promise((resolve) => this.#parts.app.skip(index, reason, timeoutMs, resolve));
   }
 
+  setAppVersion(...asked: Parameters<HttpHost['setAppVersion']>): ReturnType<HttpHost['setAppVersion']> {
+    return this.#parts.app.setAppVersion(...asked);
+  }
+
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {
     return new Promise((resolve) => this.#parts.app.read(request, resolve));
   }

@@ -47,6 +47,8 @@ export class LocalApp {
   name = '';
   epoch = 0;
   applied = 0;
+  /** The newest version of its commands that it knows. */
+  knows = 0;
   condition: AppCondition = 'ABSENT';
   reason = 'no app has connected yet';
   /** Since when it is in this condition; wall clock, ms. */
@@ -100,7 +102,7 @@ export class LocalApp {
   }
 
   /** An app was let in. `committed`: what the log holds for it now. */
-  attached({ app, appliedIndex }: AppPosition, committed: number): void {
+  attached({ app, appliedIndex, version }: AppPosition, committed: number): void {
     const before = this.connected ? `${this.name || 'an app'} (epoch ${this.epoch})` : undefined;
     this.epoch++;
     if (before !== undefined) {
@@ -108,6 +110,7 @@ export class LocalApp {
     }
     this.name = app;
     this.applied = appliedIndex;
+    this.knows = version;
     this.#catchUpTo = committed;
     this.trails({ entries: 0, ms: 0 });
     this.#fresh = true;

@@ -71,9 +71,22 @@ function leaderContact({ driver: { raft } }: Node): number | null {
   return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : null;
 }
 
-function appStatus({ app }: Node): AppStatus {
-  const { state, condition, name, epoch, reason, since, entry, fit, incidents } = app;
-  return { state, condition, name, epoch, reason, since, entry: entry ?? null, fit, incidents };
+function appStatus({ app, sessions }: Node): AppStatus {
+  const { state, condition, name, epoch, reason, since, entry, fit, incidents, knows } = app;
+  const version = sessions.machine.table.appVersion;
+  return {
+    state,
+    condition,
+    name,
+    epoch,
+    reason,
+    since,
+    entry: entry ?? null,
+    fit,
+    incidents,
+    version,
+    knows,
+  };
 }
 
 function storeStatus(node: Node): NodeStatus['store'] {

@@ -11,7 +11,14 @@ import type { Cause } from '../../shared/causes.ts';
 import type { Refusal } from '../../shared/codes.ts';
 import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { Command, PeerMessage, RaftMessage, RoutingMessage } from '../../shared/messages.ts';
+import type {
+  AskReply,
+  AskVersion,
+  Command,
+  PeerMessage,
+  RaftMessage,
+  RoutingMessage,
+} from '../../shared/messages.ts';
 import type { Transport } from '../peers/contract.ts';
 import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
@@ -33,6 +40,7 @@ import { NodeSessions } from './sessions.ts';
 import { Skips } from './skips.ts';
 import type { StateWatch } from './state-watch.ts';
 import { Transfers } from './transfers.ts';
+import { VersionPoll } from './version-poll.ts';
 
 /** What the surfaces (app socket, metrics, process) want to know at once. */
 export interface NodeListener {
@@ -81,6 +89,7 @@ export class Node implements RoutingPort {
   readonly recorder: Recorder;
   readonly sessions: NodeSessions;
   readonly lostReplies: LostReplies;
+  readonly versionPoll: VersionPoll;
   skips: Skips;
   /** How reads taken here ended. */
   readonly readOutcomes = {
@@ -119,13 +128,15 @@ export class Node implements RoutingPort {
       answer: (to, id, part) => this.peerRequests.answerForwarded(to, id, part),
     });
     const { transport } = options;
-    this.lostReplies = new LostReplies({
+    const asking = {
       id: this.id,
       group: this.group,
       firstRequestId: this.firstRequestId,
       others: () => allMembers(this.driver.raft.membership).filter((id) => id !== this.id),
-      send: (message) => transport.send(message),
-    });
+      send: (message: AskReply | AskVersion) => transport.send(message),
+    };
+    this.lostReplies = new LostReplies(asking);
+    this.versionPoll = new VersionPoll(asking);
     this.appSide = new AppSide(this);
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
@@ -208,6 +219,10 @@ export class Node implements RoutingPort {
         return this.peerRequests.tellReply(message);
       case 'TellReply':
         return this.lostReplies.receive(message);
+      case 'AskVersion':
+        return this.peerRequests.tellVersion(message);
+      case 'TellVersion':
+        return this.versionPoll.receive(message);
       case 'AppHashes':
         return this.states.receiveHashes(message);
       case 'AppVerdict':
@@ -328,6 +343,7 @@ export class Node implements RoutingPort {
       this.proposals.expire(now);
       this.reads.expire(now);
       this.lostReplies.turn(now);
+      this.versionPoll.turn(now);
       this.app.trails(applyLag(this));
       this.states.turn(now, raft.role === 'LEADER', raft.leader);
     }

@@ -1,9 +1,10 @@
 /**
- * What other nodes ask of this one: commands and reads that they forward to the leader, and replies that they have lost.
+ * What other nodes ask of this one: commands and reads that they forward to the leader, replies that they have lost, and what
+ * its app knows.
  *
  * MUST: answer each request once; say that a command was not taken only where it surely was not.
  */
-import type { AskReply, Command } from '../../shared/messages.ts';
+import type { AskReply, AskVersion, Command } from '../../shared/messages.ts';
 import { hasSessions, type Part } from './intake.ts';
 import type { Node } from './node.ts';
 import { type Asker, ReadQuestions } from './read-questions.ts';
@@ -64,5 +65,11 @@ export class PeerRequests {
     const result = reply?.result === undefined ? {} : { result: reply.result };
     const known = reply !== undefined;
     options.transport.send({ type: 'TellReply', group, from, to, id, known, ...result });
+  }
+
+  tellVersion({ from: to, id }: AskVersion): void {
+    const { group, id: from, app, options } = this.#node;
+    const { connected: attached, knows: version } = app;
+    options.transport.send({ type: 'TellVersion', group, from, to, id, attached, version });
   }
 }

@@ -82,6 +82,11 @@ export class Recorder {
     this.#record({ kind: 'SKIPPED', cause: 'OPERATOR', index });
   }
 
+  /** The app's log reached an APP_VERSION at `index`: what follows is of `version`. */
+  appVersion(index: number, version: number): void {
+    this.#record({ kind: 'APP_VERSION', cause: 'OPERATOR', index, version });
+  }
+
   stopping(cause: 'SHUTTING_DOWN' | 'FAULT', reason: string): void {
     this.#record({ kind: 'STOPPING', cause, reason });
   }

@@ -20,6 +20,8 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
     appState: node.app.state,
     appCondition: node.app.condition,
     appFit: node.app.fit,
+    appVersion: node.sessions.machine.table.appVersion,
+    appKnows: node.app.knows,
     appsDiffer: new Set(node.states.findings.flatMap(({ nodes }) => nodes)).size,
     appsEqualAt: node.states.equalAt,
     appIncidents: node.app.incidentCounts,

@@ -17,6 +17,7 @@ import type {
   AppHashes,
   AppVerdict,
   AskReply,
+  AskVersion,
   Command,
   ForwardPropose,
   ForwardProposed,
@@ -29,6 +30,7 @@ import type {
   SnapshotChunk,
   SnapshotReply,
   TellReply,
+  TellVersion,
   VoteReply,
   VoteRequest,
 } from '../../shared/messages.ts';
@@ -43,6 +45,7 @@ const FORWARDABLE: ReadonlySet<EntryKind> = new Set([
   EntryKind.SESSION_KEEP,
   EntryKind.SESSION_CLOSE,
   EntryKind.SKIP,
+  EntryKind.APP_VERSION,
 ]);
 
 const NO_BYTES = Buffer.alloc(0);
@@ -56,6 +59,10 @@ export interface Hello {
   readonly version: string;
   /** Base URL of the dialer's HTTP surface, '' when off. */
   readonly http: string;
+  /** The oldest protocol that the dialer speaks besides `protocol`; 0: it does not say. */
+  readonly oldest: number;
+  /** What the dialer knows (`features.ts`); 0 from those of before. */
+  readonly features: number;
 }
 
 export interface HelloReply {
@@ -64,6 +71,7 @@ export interface HelloReply {
   readonly code: string;
   readonly message: string;
   readonly http: string;
+  readonly features: number;
 }
 
 /** The frame of `body`, encoded behind room for the frame's header so that it is not copied for it. */
@@ -101,16 +109,16 @@ export function encodeHelloReply(reply: HelloReply): Buffer {
 export function decodeHello(payload: Buffer): Hello {
   const raw = decodeFrame(payload);
   if (raw['body'] !== 'hello') throw notAllowed(raw['body'], 'before hello');
-  const { protocol, cluster, from, to, version, http }: Hello = raw['hello'];
-  return { protocol, cluster, from, to, version, http };
+  const { protocol, cluster, from, to, version, http, oldest, features }: Hello = raw['hello'];
+  return { protocol, cluster, from, to, version, http, oldest, features };
 }
 
 /** Throws FrameError unless `payload` is a HelloReply. */
 export function decodeHelloReply(payload: Buffer): HelloReply {
   const raw = decodeFrame(payload);
   if (raw['body'] !== 'helloReply') throw notAllowed(raw['body'], 'in place of the reply to hello');
-  const { ok, code, message, http }: HelloReply = raw['helloReply'];
-  return { ok, code, message, http };
+  const { ok, code, message, http, features }: HelloReply = raw['helloReply'];
+  return { ok, code, message, http, features };
 }
 
 function notAllowed(body: unknown, where: string): FrameError {
@@ -137,6 +145,8 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   ForwardTransfer: 'forwardTransfer',
   AskReply: 'askReply',
   TellReply: 'tellReply',
+  AskVersion: 'askVersion',
+  TellVersion: 'tellVersion',
   AppHashes: 'appHashes',
   AppVerdict: 'appVerdict',
 };
@@ -399,6 +409,15 @@ function readTellReply({ group, from, to }: Head, body: TellReplyBody): TellRepl
   return hasResult ? { ...told, result: bytesOf(result) } : told;
 }
 
+function readAskVersion({ group, from, to }: Head, { id }: { readonly id: number }): AskVersion {
+  return { type: 'AskVersion', group, from, to, id: safe(id, 'id') };
+}
+
+function readTellVersion({ group, from, to }: Head, body: Body<TellVersion>): TellVersion {
+  const { attached, version } = body;
+  return { type: 'TellVersion', group, from, to, id: safe(body.id, 'id'), attached, version };
+}
+
 function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
   const field: unknown = raw['body'];
   switch (field) {
@@ -434,6 +453,10 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readAskReply(head, raw[field]);
     case 'tellReply':
       return readTellReply(head, raw[field]);
+    case 'askVersion':
+      return readAskVersion(head, raw[field]);
+    case 'tellVersion':
+      return readTellVersion(head, raw[field]);
     case 'appHashes':
       return readAppHashes(head, raw[field]);
     case 'appVerdict':

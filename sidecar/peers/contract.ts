@@ -25,6 +25,8 @@ export interface PeerLinkStatus {
   readonly receivedBytes: number;
   /** That peer's HTTP base URL, once the handshake told us; '' before. */
   readonly http: string;
+  /** What that peer knows (`features.ts`), as it said when we met last; undefined before. */
+  readonly features: number | undefined;
 }
 
 export interface TransportListener {

@@ -28,8 +28,8 @@ export interface DialerOptions {
   readonly stallMs?: number;
   up(): void;
   down(reason: string): void;
-  /** The peer told its HTTP base URL. */
-  http(url: string): void;
+  /** The peer told its HTTP base URL, and what it knows (`features.ts`). */
+  told(http: string, features: number): void;
   /** The peer broke the protocol. */
   fault(fault: FrameFault): void;
 }
@@ -61,7 +61,7 @@ export class Dialer {
     return this.#options.address;
   }
 
-  status(): Omit<PeerLinkStatus, 'receivedBytes' | 'http'> {
+  status(): Omit<PeerLinkStatus, 'receivedBytes' | 'http' | 'features'> {
     const { id, host, port } = this.#options.address;
     return {
       id,
@@ -197,7 +197,7 @@ export class Dialer {
     this.#loggedReason = '';
     this.#connectedAt = performance.now();
     this.#options.log('info', 'peer link up', { peer: this.#options.address.id });
-    this.#options.http(reply.http);
+    this.#options.told(reply.http, reply.features);
     this.#options.up();
     return !this.#closed;
   }

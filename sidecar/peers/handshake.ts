@@ -4,8 +4,8 @@
  * MUST: accept only a known member of our own cluster that means us and speaks our protocol.
  */
 import type { Hello, HelloReply } from './codec.ts';
+import { agreedProtocol, FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
 
-export const PEER_PROTOCOL = 1;
 const HTTP_URL_CHARACTERS = 512;
 
 export interface Identity {
@@ -22,9 +22,16 @@ export function isHttpBase(url: string): boolean {
 
 /** The answer to `hello`; `http` is our own base URL. */
 export function answerHello(hello: Hello, us: Identity, http: string): HelloReply {
-  const refuse = (code: string, message: string): HelloReply => ({ ok: false, code, message, http: '' });
-  if (hello.protocol !== PEER_PROTOCOL) {
-    return refuse('PROTOCOL', `${us.self} speaks peer protocol ${PEER_PROTOCOL}, not ${hello.protocol}`);
+  const refuse = (code: string, message: string): HelloReply => ({
+    ...{ ok: false, code, message },
+    ...{ http: '', features: FEATURES },
+  });
+  if (agreedProtocol(hello.protocol, hello.oldest) === undefined) {
+    const ours = range(PEER_PROTOCOL_OLDEST, PEER_PROTOCOL);
+    return refuse(
+      'PROTOCOL',
+      `${us.self} speaks peer protocol ${ours}, not ${range(hello.oldest, hello.protocol)}`,
+    );
   }
   if (hello.cluster !== us.cluster) {
     const [ours, theirs] = [JSON.stringify(us.cluster), JSON.stringify(hello.cluster)];
@@ -39,5 +46,9 @@ export function answerHello(hello: Hello, us: Identity, http: string): HelloRepl
   if (!isHttpBase(hello.http)) {
     return refuse('PROTOCOL', `${hello.from} announced an HTTP address that is not one`);
   }
-  return { ok: true, code: '', message: '', http };
+  return { ok: true, code: '', message: '', http, features: FEATURES };
+}
+
+function range(oldest: number, newest: number): string {
+  return oldest === 0 || oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
 }

@@ -11,8 +11,9 @@ import { Acceptor } from './acceptor.ts';
 import { decodeMessage, type Hello, PeerEncoder } from './codec.ts';
 import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from './contract.ts';
 import { Dialer } from './dialer.ts';
+import { FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
 import { FRAME_HEADER_BYTES, type FrameFault } from './framing.ts';
-import { answerHello, PEER_PROTOCOL } from './handshake.ts';
+import { answerHello } from './handshake.ts';
 import { assertLoopback } from './loopback.ts';
 import type { Log } from './sockets.ts';
 
@@ -35,6 +36,7 @@ interface Peer {
   readonly dialer: Dialer;
   receivedBytes: number;
   http: string;
+  features: number | undefined;
 }
 
 export type TransportCounters = Readonly<Record<FrameFault | 'encodes' | 'tooLarge' | 'noSuchPeer', number>>;
@@ -90,7 +92,7 @@ export class TcpTransport implements Transport {
     }
     for (const [id, address] of wanted) {
       if (this.#peers.has(id)) continue;
-      const peer = { dialer: this.#createDialer(address), receivedBytes: 0, http: '' };
+      const peer = { dialer: this.#createDialer(address), receivedBytes: 0, http: '', features: undefined };
       this.#peers.set(id, peer);
       if (this.#dialling) peer.dialer.dialNow();
     }
@@ -119,8 +121,8 @@ export class TcpTransport implements Transport {
   }
 
   links(): PeerLinkStatus[] {
-    return Array.from(this.#peers.values(), ({ dialer, receivedBytes, http }) => {
-      return { ...dialer.status(), receivedBytes, http };
+    return Array.from(this.#peers.values(), ({ dialer, receivedBytes, http, features }) => {
+      return { ...dialer.status(), receivedBytes, http, features };
     });
   }
 
@@ -149,7 +151,7 @@ export class TcpTransport implements Transport {
       log: this.#options.log,
       up: () => this.#listener?.link?.(id, true, '', 'OUT'),
       down: (reason) => this.#listener?.link?.(id, false, reason, 'OUT'),
-      http: (url) => this.#learnHttp(id, url),
+      told: (http, features) => this.#learn(id, http, features),
       fault: (fault) => this.#count(fault),
     });
   }
@@ -162,7 +164,7 @@ export class TcpTransport implements Transport {
       answer: (hello) => answerHello(hello, us, this.#http),
       up: (hello) => {
         log('info', 'incoming peer link up', { peer: hello.from, version: hello.version });
-        this.#learnHttp(hello.from, hello.http);
+        this.#learn(hello.from, hello.http, hello.features);
         this.#peers.get(hello.from)?.dialer.dialNow();
         this.#listener?.link?.(hello.from, true, '', 'IN');
       },
@@ -178,12 +180,17 @@ export class TcpTransport implements Transport {
 
   #hello(to: string): Hello {
     const { cluster, self, version } = this.#options;
-    return { protocol: PEER_PROTOCOL, cluster, from: self, to, version, http: this.#http };
+    return {
+      ...{ protocol: PEER_PROTOCOL, oldest: PEER_PROTOCOL_OLDEST, features: FEATURES },
+      ...{ cluster, from: self, to, version, http: this.#http },
+    };
   }
 
-  #learnHttp(id: string, url: string): void {
+  #learn(id: string, http: string, features: number): void {
     const peer = this.#peers.get(id);
-    if (peer !== undefined) peer.http = url;
+    if (peer === undefined) return;
+    peer.http = http;
+    peer.features = features;
   }
 
   #count(fault: FrameFault): void {

@@ -46,6 +46,8 @@ export interface Sample {
   readonly appState: AppState;
   readonly appCondition: AppCondition;
   readonly appFit: boolean;
+  readonly appVersion: number;
+  readonly appKnows: number;
   /** On the leader: nodes whose apps differ, and the highest index at which apps were compared and equal. */
   readonly appsDiffer: number;
   readonly appsEqualAt: number;
@@ -275,6 +277,16 @@ export class Metrics {
       'outrigger_app_fit',
       '1 while the local app is healthy enough for this node to lead. 0 on the leader for longer than the grace period means that no other node is better.',
       (now) => (now.appFit ? 1 : 0),
+    );
+    this.#sampled.gauge(
+      'outrigger_app_version',
+      'Version of the commands in force where the local app stands (APP_VERSION entries).',
+      (now) => now.appVersion,
+    );
+    this.#sampled.gauge(
+      'outrigger_app_version_known',
+      'Newest version of the commands that the local app knows. Below outrigger_app_version of any node: the app stops at that entry.',
+      (now) => now.appKnows,
     );
     this.#sampled.gauge(
       'outrigger_apps_differ',

@@ -353,7 +353,7 @@ function isRepeatable({ session, expectedTerm }: Ticket): boolean {
 
 /** What the answer waits for. Whether a command of a session is a duplicate is known when it is decided. */
 function answeredWhen({ kind, session, wait }: Ticket): 'COMMITTED' | 'DECIDED' | 'APPLIED' {
-  if (kind === EntryKind.SKIP) return 'COMMITTED';
+  if (kind === EntryKind.SKIP || kind === EntryKind.APP_VERSION) return 'COMMITTED';
   if (kind !== undefined && kind !== EntryKind.COMMAND) return 'DECIDED';
   if (wait === 'APPLIED') return 'APPLIED';
   return session === 0 ? 'COMMITTED' : 'DECIDED';

@@ -2,10 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { MUTANTS } from './mutants.mjs';
+import { OLDER } from './older.mjs';
 
 /** esbuild plugin. Throws when the mutant is unknown; the build fails when its text is not there exactly once. */
 export function mutantPlugin(name) {
-  const mutant = MUTANTS.find((candidate) => candidate.name === name);
+  const mutant = [...MUTANTS, ...OLDER].find((candidate) => candidate.name === name);
   if (mutant === undefined) throw new Error(`no mutant is called ${name}`);
   return {
     name: `mutant ${name}`,

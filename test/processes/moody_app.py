@@ -5,6 +5,7 @@
   --at N             says that it has applied N
   --hash HEX         says that this is the hash where it stands
   --protocol N       says hello in this protocol
+  --version N        says that it knows this version of the commands
   --hash-every N     says at indexes that are multiples of N what its state is like
 
 Lines on standard input change its mood:
@@ -35,6 +36,7 @@ options.add_argument("--state")
 options.add_argument("--at", type=int, default=0)
 options.add_argument("--hash")
 options.add_argument("--protocol", type=int, default=1)
+options.add_argument("--version", type=int, default=0)
 options.add_argument("--hash-every", type=int, default=0)
 args = options.parse_args()
 
@@ -137,6 +139,8 @@ def listen():
 
 def main():
     machine = {"appliedIndex": applied, "snapshots": "NONE"}
+    if args.version:
+        machine["version"] = args.version
     if chain is not None:
         machine["appliedHash"] = chain
     send("hello", protocol=args.protocol, app="moody", stateMachine=machine)
@@ -144,7 +148,7 @@ def main():
     for line in connection.makefile("rb"):
         ((name, body),) = json.loads(line).items()
         if name == "entries":
-            say("given", body["through"])
+            say("given", body["through"], "version", body.get("version", 0), "commands", len(body.get("entries", ())))
             with changed:
                 waiting.append(body)
                 if mood == "deaf":

@@ -420,10 +420,12 @@ export class SimNode {
   receive(message: PeerMessage): void {
     this.#whenRunning(() => {
       switch (message.type) {
-        // Nobody asks for transfers or lost replies through another node here, and apps tell nothing of their state.
+        // Nobody asks for transfers, lost replies or versions through another node here, and apps tell nothing of their state.
         case 'ForwardTransfer':
         case 'AskReply':
         case 'TellReply':
+        case 'AskVersion':
+        case 'TellVersion':
         case 'AppHashes':
         case 'AppVerdict':
           return;

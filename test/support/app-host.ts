@@ -57,6 +57,9 @@ export class FakeHost implements AppHost {
     };
   }
 
+  /** Of the commands that are delivered next. */
+  version = 0;
+
   /** Appends committed entries; undefined stands for one that is no command. */
   commit(...commands: (string | undefined)[]): void {
     for (const command of commands) {
@@ -111,6 +114,10 @@ export class FakeHost implements AppHost {
   session(request: SessionRequest, done: (outcome: SessionResult | Refusal) => void): void {
     this.sessions.push({ request, done });
     this.#told();
+  }
+
+  versionFor(): number {
+    return this.version;
   }
 
   decide(_epoch: number, stretch: Delivery): readonly Entry[] {

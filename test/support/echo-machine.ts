@@ -17,10 +17,10 @@ export class EchoMachine {
     this.#through = appliedIndex;
   }
 
-  /** Resolves when the sidecar has taken it. `appliedIndex`: what it says it has applied already. */
-  static async attach(socket: string, appliedIndex = 0): Promise<EchoMachine> {
+  /** Resolves when the sidecar has taken it. `appliedIndex`: what it says it has applied already; `version`: which commands it knows. */
+  static async attach(socket: string, appliedIndex = 0, version = 0): Promise<EchoMachine> {
     const client = await AppClient.open(socket, 'json', { keepBytes: false });
-    client.hello({ appliedIndex });
+    client.hello({ appliedIndex, version });
     await client.next('welcome');
     const machine = new EchoMachine(client, appliedIndex);
     void machine.#run();

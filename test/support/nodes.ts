@@ -14,7 +14,10 @@ import type { LogWrite } from '../../sidecar/store/contract.ts';
 import { MemoryStore } from '../../sidecar/store/memory-store.ts';
 import { RAFT_CONFIG } from './quiet.ts';
 
-const POSITION: AppPosition = { app: 'test', appliedIndex: 0, appliedHash: undefined, snapshots: 'NONE' };
+const POSITION: AppPosition = {
+  ...{ app: 'test', appliedIndex: 0, appliedHash: undefined },
+  ...{ snapshots: 'NONE', version: 0 },
+};
 const DELIVERY = { entries: 1_000, bytes: 1_000_000 };
 const DEADLINE_MS = 20_000;
 

@@ -50,7 +50,7 @@ describe('app socket: delivery', () => {
       const welcome = await client.next('welcome');
       assert.deepEqual([welcome.plan, welcome.epoch], [{ replayFrom: 2 }, 1]);
       assert.deepEqual(host.positions, [
-        { app: 'test', appliedIndex: 1, appliedHash: '\x07'.repeat(32), snapshots: 'BLOB' },
+        { app: 'test', appliedIndex: 1, appliedHash: '\x07'.repeat(32), snapshots: 'BLOB', version: 0 },
       ]);
       const first = await client.next('entries');
       assert.equal(first.through, 4);
@@ -104,6 +104,39 @@ describe('app socket: delivery', () => {
       client.received.toString().split('\n')[1],
       `{"entries":{"through":2,"hash":"${hash}","entries":[{"index":1,"term":3,"time":1700000000000,"command":"YQ=="}]}}`,
     );
+  });
+
+  it('says which version commands are of, and gives none of a version that the app does not know', async () => {
+    const { host } = await start();
+    host.version = 1;
+    const client = await socket.greet('json', { version: 1 });
+    commit('a');
+    const frame = await client.next('entries');
+    assert.deepEqual([frame.version, frame.entries.length], [1, 1]);
+    host.version = 2;
+    commit(undefined);
+    assert.equal((await client.next('entries')).through, 2, 'nothing to misunderstand');
+    commit('b', 'c');
+    const { code, definite, id, message } = await client.next('error');
+    assert.deepEqual([code, definite, id], ['UNSUPPORTED', true, undefined]);
+    assert.equal(message, 'from entry 3 on commands are of version 2, and the app knows 1 at most');
+    assert.deepEqual(lastState(), ['OUTDATED', 1]);
+    ack(client, 2);
+    await host.until(() => host.acks.at(-1)?.through === 2);
+    assert.deepEqual(lastState(), ['OUTDATED', 1], 'what it still acknowledges does not make it newer');
+
+    const newer = await socket.greet('json', { appliedIndex: 2, version: 2 });
+    const rest = await newer.next('entries');
+    assert.deepEqual([rest.version, rest.entries.map(({ index }) => index)], [2, [3, 4]]);
+    assert.deepEqual(lastState(), ['HEALTHY', 2]);
+  });
+
+  it('says at once that an app is of before', async () => {
+    const { host } = await start();
+    host.version = 3;
+    await socket.greet('json', { version: 2 });
+    await host.until(() => host.states.length > 0);
+    assert.deepEqual(lastState(), ['OUTDATED', 1]);
   });
 
   it('moves through and applied over entries that are no commands, without waiting for the app', async () => {

@@ -15,6 +15,8 @@ const SAMPLE: Sample = {
   appState: 'LAGGING',
   appCondition: 'LAGGING',
   appFit: false,
+  appVersion: 2,
+  appKnows: 3,
   appsDiffer: 0,
   appsEqualAt: 0,
   appIncidents: new Map([['LAGGING', 3]]),

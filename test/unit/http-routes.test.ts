@@ -3,7 +3,10 @@ import { ROUTES, type Route } from '../../sidecar/http/routes.ts';
 import { mintTokens, SCOPES } from '../../sidecar/http/tokens.ts';
 import { type Ask, ask, type Fixture, startFixture, TOKENS } from './http-support.ts';
 
-const BODIES: Readonly<Record<string, string>> = { '/v1/skip': '{"index":7,"reason":"it divides by zero"}' };
+const BODIES: Readonly<Record<string, string>> = {
+  '/v1/skip': '{"index":7,"reason":"it divides by zero"}',
+  '/v1/app-version': '{"version":2,"reason":"amounts are in cents"}',
+};
 
 /** A good request for a route: the right token, the right body. */
 function good(route: Route): Ask {
@@ -49,6 +52,7 @@ describe('http: every route of the table', () => {
       'GET /v1/log/terms view',
       'GET /v1/members view',
       'GET /v1/status open',
+      'POST /v1/app-version admin',
       'POST /v1/faults admin',
       'POST /v1/leader/transfer admin',
       'POST /v1/members admin',

@@ -95,6 +95,10 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['skip', index, reason]);
       return { index, at: 12 };
     },
+    setAppVersion: async (version, reason, force) => {
+      calls.push(['appVersion', version, reason, force]);
+      return { version, at: 12 };
+    },
     events: () => {
       calls.push(['events']);
       return NO_EVENTS;

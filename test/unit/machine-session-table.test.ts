@@ -31,6 +31,14 @@ describe('machine: the session table', () => {
     assert.deepEqual(table.apply(log.command(2, 2)), { kind: 'DUPLICATE', place: { index: 4, term: 1 } });
   });
 
+  it('holds the version of the commands, which only rises, and which a copy has too', () => {
+    assert.equal(table.appVersion, 0);
+    assert.deepEqual(table.apply(log.appVersion(2)), { kind: 'VERSION' });
+    table.apply(log.appVersion(1));
+    table.apply({ ...log.appVersion(9), command: Buffer.from([0xff, 0xff]) });
+    assert.deepEqual([table.appVersion, table.clone().appVersion], [2, 2]);
+  });
+
   it('gives a gap no effect, for good: the number is still the next one', () => {
     const { index: session } = log.open();
     table.apply(log.entries[0] as never);

@@ -1,5 +1,6 @@
 /** Logs with sessions for the tests of the machine. */
 import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { encodeAppVersion } from '../../shared/wire/app-version-entry.ts';
 import { encodeSessionExpire, encodeSessionOpen } from '../../shared/wire/session-entries.ts';
 import type { SessionTable } from '../../sidecar/machine/session-table.ts';
 import type { Verdict } from '../../sidecar/machine/verdict.ts';
@@ -52,6 +53,9 @@ export class LogMaker {
   }
   close(session: number): Entry {
     return this.#add({ kind: EntryKind.SESSION_CLOSE, session });
+  }
+  appVersion(version: number): Entry {
+    return this.#add({ kind: EntryKind.APP_VERSION, command: encodeAppVersion({ version, reason: 'new' }) });
   }
   expire(...sessions: number[]): Entry {
     return this.#add({ kind: EntryKind.SESSION_EXPIRE, command: encodeSessionExpire(sessions) });

@@ -21,6 +21,7 @@ const CAUSES: Readonly<Record<AppCondition, ExplainCause>> = {
   STALLED: 'APP_STALLED',
   NOT_READING: 'APP_NOT_READING',
   FAILED: 'APP_FAILED',
+  OUTDATED: 'APP_OUTDATED',
   SUPERSEDED: 'HEALTHY',
 };
 

@@ -9,7 +9,7 @@ import { type AppChange, LocalApp } from '../../sidecar/node/local-app.ts';
 const OK = { condition: 'HEALTHY', reason: 'the app said hello' } as const;
 
 function at(appliedIndex: number, app = 'kv'): AppPosition {
-  return { app, appliedIndex, appliedHash: undefined, snapshots: 'NONE' };
+  return { app, appliedIndex, appliedHash: undefined, snapshots: 'NONE', version: 0 };
 }
 
 describe('the local app', () => {

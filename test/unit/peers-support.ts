@@ -110,7 +110,17 @@ export async function startCluster(nodes: readonly TestNode[]): Promise<void> {
 }
 
 export function helloOf(from: string, to: string, change: Partial<Hello> = {}): Hello {
-  return { protocol: 1, cluster: 'c1', from, to, version: 'raw', http: '', ...change };
+  return {
+    protocol: 1,
+    cluster: 'c1',
+    from,
+    to,
+    version: 'raw',
+    http: '',
+    oldest: 0,
+    features: 0,
+    ...change,
+  };
 }
 
 /** A raw connection to a transport: sends any bytes, collects the replies, knows when it was closed. */
@@ -182,7 +192,7 @@ export class RawListener {
   }
 }
 
-export const ACCEPT: HelloReply = { ok: true, code: '', message: '', http: '' };
+export const ACCEPT: HelloReply = { ok: true, code: '', message: '', http: '', features: 0 };
 
 export function makeEntries(first: number, count: number, term = 3, bytes = 16): Entry[] {
   return Array.from({ length: count }, (_, at) => ({
@@ -270,6 +280,8 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
     { type: 'AskReply', ...forward, session: 4, sequence: 5 },
     { type: 'TellReply', ...forward, known: true, result: command },
     { type: 'TellReply', ...forward, known: false },
+    { type: 'AskVersion', ...forward },
+    { type: 'TellVersion', ...forward, attached: true, version: 3 },
     { type: 'AppHashes', ...forward, hashes: [{ index: 1_000, hash: Buffer.alloc(32, 7) }] },
     { type: 'AppHashes', ...forward, hashes: [] },
     { type: 'AppVerdict', ...forward, nodes: ['n2', 'n3'], after: 1_000, through: 2_000, undecided: true },

@@ -251,7 +251,13 @@ describe('peers: transport', () => {
   });
 
   it('asks a peer that refused it again, slowly', async () => {
-    const peer = await listener({ ok: false, code: 'UNKNOWN_NODE', message: 'not yet', http: '' });
+    const peer = await listener({
+      ok: false,
+      code: 'UNKNOWN_NODE',
+      message: 'not yet',
+      http: '',
+      features: 0,
+    });
     const members = [{ id: 'p', host: HOST, port: peer.port }];
     const a = await node('a', { members, random: () => 0 }).start();
     await peer.untilHellos(2);
@@ -262,7 +268,7 @@ describe('peers: transport', () => {
 
   it('dials at once when a peer it waits for says hello', async () => {
     const code = 'UNKNOWN_NODE';
-    const peer = await listener({ ok: false, code, message: 'not yet', http: '' });
+    const peer = await listener({ ok: false, code, message: 'not yet', http: '', features: 0 });
     const members = [{ id: 'p', host: HOST, port: peer.port }];
     // Its timer stands so far in the future that this test would not live to see it.
     const a = await node('a', { members, random: () => 1_000 }).start();
@@ -361,7 +367,7 @@ describe('peers: dialer', () => {
         stallMs: 100,
         up: () => dialer?.send(frame),
         down: resolve,
-        http: () => undefined,
+        told: () => undefined,
         fault: () => undefined,
       });
       dialer.dialNow();
@@ -386,7 +392,7 @@ describe('peers: dialer', () => {
           dialer.close('the test is over');
           resolve(why);
         },
-        http: () => undefined,
+        told: () => undefined,
         fault: (fault) => faults.push(fault),
       });
       dialer.dialNow();

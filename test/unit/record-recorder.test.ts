@@ -114,6 +114,7 @@ describe('the recorder', () => {
         sentBytes: 0,
         receivedBytes: 0,
         http: '',
+        features: undefined,
       },
     ];
     // Whole, so that adding to it is exact.

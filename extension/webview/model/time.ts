@@ -43,6 +43,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   CAMPAIGN_POSTPONED: 'election',
   TRANSFER_FAILED: 'election',
   SKIPPED: 'app',
+  APP_VERSION: 'app',
   WHOLE: 'process',
 };
 
