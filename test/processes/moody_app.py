@@ -19,7 +19,7 @@ Lines on standard input change its mood:
   flip          its state becomes another one
   die           at the next batch: change the state, and end before saying so
 
-Lines on standard output: "welcome", "given THROUGH", "failed INDEX", "error CODE MESSAGE", "goodbye REASON".
+Lines on standard output: "welcome", "given THROUGH", "version V through THROUGH commands N", "failed INDEX", "error CODE MESSAGE", "goodbye REASON".
 """
 import argparse
 import base64
@@ -148,7 +148,9 @@ def main():
     for line in connection.makefile("rb"):
         ((name, body),) = json.loads(line).items()
         if name == "entries":
-            say("given", body["through"], "version", body.get("version", 0), "commands", len(body.get("entries", ())))
+            say("given", body["through"])
+            if args.version:
+                say("version", body.get("version", 0), "through", body["through"], "commands", len(body.get("entries", ())))
             with changed:
                 waiting.append(body)
                 if mood == "deaf":

@@ -53,8 +53,8 @@ describe('an upgrade of the app that changes what commands mean', function () {
 
     const index = await stage.commit(through, 'new');
     for (const app of knowing) {
-      await app.says(/^given \d+ version 0 commands 1/);
-      await app.says(new RegExp(`^given ${index} version 1 commands 1`));
+      await app.says(/^version 0 through \d+ commands 1/);
+      await app.says(new RegExp(`^version 1 through ${index} commands 1`));
     }
     const begun = await stage.reader(first).find(({ kind }: RaftEvent) => kind === 'APP_VERSION');
     assert.deepEqual([begun.index, begun.version, begun.cause], [at, 1, 'OPERATOR']);
@@ -73,8 +73,8 @@ describe('an upgrade of the app that changes what commands mean', function () {
     // The upgraded one starts from nothing: it is given what is old as old, and what is new as new.
     await old.kill();
     const newer = await stage.attach(third, '--version', '1');
-    await newer.says(/^given \d+ version 0 commands 1/);
-    await newer.says(new RegExp(`^given ${index} version 1 commands 1`));
+    await newer.says(/^version 0 through \d+ commands 1/);
+    await newer.says(new RegExp(`^version 1 through ${index} commands 1`));
     await stage.isWell(third, outdated.seq);
 
     // Back to the old one: it would undo nothing, and is not let go on.
