@@ -17,6 +17,9 @@ export async function versionRefusal(
   version: number,
   force: boolean,
 ): Promise<Refusal | undefined> {
+  // Where its app stands a node knows which version is in force; without one it does not.
+  if (!node.app.connected)
+    return refusal('APP_ABSENT', `${node.id} has no app: ask a node whose app has applied what is committed`);
   const { appVersion } = node.sessions.machine.ahead;
   if (version <= appVersion)
     return refusal('BAD_REQUEST', `version ${appVersion} is in force, and a version only rises`);

@@ -8,8 +8,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../../shared/limits.ts';
-import { decodeHello, encodeHelloReply, type Hello, type HelloReply } from './codec.ts';
 import { FrameError, type FrameFault, FrameReader } from './framing.ts';
+import { decodeHello, encodeHelloReply, type Hello, type HelloReply } from './hello-codec.ts';
 import { connectOptions, failureSentence, type Log } from './sockets.ts';
 
 export interface AcceptorOptions {

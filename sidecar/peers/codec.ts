@@ -1,5 +1,5 @@
 /**
- * Peer messages and handshakes as frames, and back.
+ * Peer messages as frames, and back. (The handshake: `hello-codec.ts`.)
  *
  * MUST: encode the same batch of entries once, however many followers it goes to. MUST hand out a message
  * only when every integer in it is safe and the entries of an Append are without gaps; otherwise throw a
@@ -8,7 +8,7 @@
  * protobufjs generates code for each message from peer.proto. An entry in a batch of 64 costs about 0.2 µs
  * each way, so nothing here is written by hand.
  */
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { assertSafeIndex, type ChainHash, type Entry, EntryKind, HASH_BYTES } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type {
@@ -35,8 +35,8 @@ import type {
   VoteRequest,
 } from '../../shared/messages.ts';
 import { decodeRecord, hashFromBytes, hashToBytes, recordOf } from '../../shared/wire/record.ts';
-import { peerSchema } from '../../shared/wire/schema.ts';
-import { FrameError, sealFrame } from './framing.ts';
+import { FrameError } from './framing.ts';
+import { decodeFrame, encodeFrame, notAllowed, undecodable } from './peer-frame.ts';
 
 /** Kinds of entries that clients may cause. */
 const FORWARDABLE: ReadonlySet<EntryKind> = new Set([
@@ -49,82 +49,6 @@ const FORWARDABLE: ReadonlySet<EntryKind> = new Set([
 ]);
 
 const NO_BYTES = Buffer.alloc(0);
-const PeerFrame = peerSchema.lookupType('outrigger.peer.v1.PeerFrame');
-
-export interface Hello {
-  readonly protocol: number;
-  readonly cluster: string;
-  readonly from: string;
-  readonly to: string;
-  readonly version: string;
-  /** Base URL of the dialer's HTTP surface, '' when off. */
-  readonly http: string;
-  /** The oldest protocol that the dialer speaks besides `protocol`; 0: it does not say. */
-  readonly oldest: number;
-  /** What the dialer knows (`features.ts`); 0 from those of before. */
-  readonly features: number;
-}
-
-export interface HelloReply {
-  readonly ok: boolean;
-  /** '' when ok, else WRONG_CLUSTER, WRONG_NODE, UNKNOWN_NODE or PROTOCOL. */
-  readonly code: string;
-  readonly message: string;
-  readonly http: string;
-  readonly features: number;
-}
-
-/** The frame of `body`, encoded behind room for the frame's header so that it is not copied for it. */
-function encodeFrame(group: string, term: number, field: string, body: object): Buffer {
-  const writer = protobuf.Writer.create().fixed32(0).fixed32(0);
-  const frame = PeerFrame.encode({ group, term, [field]: body }, writer).finish();
-  return sealFrame(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
-}
-
-/** Decodes to protobufjs' own object: absent fields have their defaults, integers may still be unsafe. */
-function decodeFrame(payload: Buffer): protobuf.ReflectedMessage {
-  try {
-    return PeerFrame.decode(payload);
-  } catch (error) {
-    throw undecodable(error);
-  }
-}
-
-function undecodable(error: unknown): FrameError {
-  const why = error instanceof Error ? error.message : String(error);
-  return new FrameError('UNDECODABLE', `a frame cannot be decoded: ${why}`);
-}
-
-// ---------------------------------------------------------------- handshake
-
-export function encodeHello(hello: Hello): Buffer {
-  return encodeFrame('', 0, 'hello', hello);
-}
-
-export function encodeHelloReply(reply: HelloReply): Buffer {
-  return encodeFrame('', 0, 'helloReply', reply);
-}
-
-/** Throws FrameError unless `payload` is a Hello. */
-export function decodeHello(payload: Buffer): Hello {
-  const raw = decodeFrame(payload);
-  if (raw['body'] !== 'hello') throw notAllowed(raw['body'], 'before hello');
-  const { protocol, cluster, from, to, version, http, oldest, features }: Hello = raw['hello'];
-  return { protocol, cluster, from, to, version, http, oldest, features };
-}
-
-/** Throws FrameError unless `payload` is a HelloReply. */
-export function decodeHelloReply(payload: Buffer): HelloReply {
-  const raw = decodeFrame(payload);
-  if (raw['body'] !== 'helloReply') throw notAllowed(raw['body'], 'in place of the reply to hello');
-  const { ok, code, message, http, features }: HelloReply = raw['helloReply'];
-  return { ok, code, message, http, features };
-}
-
-function notAllowed(body: unknown, where: string): FrameError {
-  const what = typeof body === 'string' ? `a frame with ${body}` : 'a frame without a known body';
-  return new FrameError('NOT_ALLOWED', `${what} is not allowed ${where}`);
-}
 
 // ---------------------------------------------------------------- encoding
 

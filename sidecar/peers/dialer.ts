@@ -11,10 +11,10 @@
  */
 import { connect, type Socket } from 'node:net';
 import { LIMITS } from '../../shared/limits.ts';
-import { decodeHelloReply, encodeHello, type Hello } from './codec.ts';
 import type { PeerAddress, PeerLinkStatus } from './contract.ts';
 import { FrameError, type FrameFault, FrameReader } from './framing.ts';
 import { isHttpBase } from './handshake.ts';
+import { decodeHelloReply, encodeHello, type Hello } from './hello-codec.ts';
 import { connectOptions, failureSentence, type Log } from './sockets.ts';
 
 export interface DialerOptions {

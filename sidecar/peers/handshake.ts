@@ -3,8 +3,9 @@
  *
  * MUST: accept only a known member of our own cluster that means us and speaks our protocol.
  */
-import type { Hello, HelloReply } from './codec.ts';
+
 import { agreedProtocol, FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
+import type { Hello, HelloReply } from './hello-codec.ts';
 
 const HTTP_URL_CHARACTERS = 512;
 

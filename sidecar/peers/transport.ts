@@ -8,12 +8,13 @@
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerMessage } from '../../shared/messages.ts';
 import { Acceptor } from './acceptor.ts';
-import { decodeMessage, type Hello, PeerEncoder } from './codec.ts';
+import { decodeMessage, PeerEncoder } from './codec.ts';
 import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from './contract.ts';
 import { Dialer } from './dialer.ts';
 import { FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
 import { FRAME_HEADER_BYTES, type FrameFault } from './framing.ts';
 import { answerHello } from './handshake.ts';
+import type { Hello } from './hello-codec.ts';
 import { assertLoopback } from './loopback.ts';
 import type { Log } from './sockets.ts';
 

@@ -111,6 +111,13 @@ export const MUTANTS = [
     replace: 'const honest = isDefinite(code) ? code : code;',
   },
   {
+    name: 'gateway-tries-anyway',
+    title: 'a gateway tries a command again whose first try may have taken effect, outside of a session',
+    file: 'sidecar/gateway/fate.ts',
+    find: 'was lost: whether it took the command is not known`;',
+    replace: "was lost`;\n  if (ticket.kind === 'propose') return { again: 'LATER', unsure: true };",
+  },
+  {
     name: 'unfit-waits-forever',
     title: 'a follower whose app is not healthy leaves every election timeout to others',
     file: 'sidecar/raft/fitness.ts',

@@ -34,6 +34,7 @@ describe('an upgrade of the app that changes what commands mean', function () {
   it('counts from one entry on: an app that does not know it stops there, and a newer one goes on', async () => {
     const all = await stage.cluster(3);
     const [first, , third] = all as [Daemon, Daemon, Daemon];
+    assert.equal((await setVersion(stage, first, { version: 1, force: true })).code, 'APP_ABSENT');
     const knowing = await Promise.all(
       all.slice(0, 2).map((daemon) => stage.attach(daemon, '--version', '1')),
     );

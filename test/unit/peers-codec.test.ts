@@ -6,7 +6,7 @@ import { LIMITS } from '../../shared/limits.ts';
 import type { Append, PeerMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import { peerSchema } from '../../shared/wire/schema.ts';
-import { decodeMessage, encodeHello, PeerEncoder } from '../../sidecar/peers/codec.ts';
+import { decodeMessage, PeerEncoder } from '../../sidecar/peers/codec.ts';
 import {
   FRAME_HEADER_BYTES,
   FrameError,
@@ -14,6 +14,7 @@ import {
   FrameReader,
   frameOf,
 } from '../../sidecar/peers/framing.ts';
+import { encodeHello } from '../../sidecar/peers/hello-codec.ts';
 import { assertLoopback } from '../../sidecar/peers/loopback.ts';
 import { everyMessage, helloOf, makeAppend, makeEntries, plain, seeded } from './peers-support.ts';
 

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
 import type { Append, PeerMessage } from '../../shared/messages.ts';
+import type { PeerAddress, PeerLinkStatus } from '../../sidecar/peers/contract.ts';
+import { FrameReader } from '../../sidecar/peers/framing.ts';
 import {
   decodeHelloReply,
   encodeHello,
   encodeHelloReply,
   type Hello,
   type HelloReply,
-} from '../../sidecar/peers/codec.ts';
-import type { PeerAddress, PeerLinkStatus } from '../../sidecar/peers/contract.ts';
-import { FrameReader } from '../../sidecar/peers/framing.ts';
+} from '../../sidecar/peers/hello-codec.ts';
 import { TcpTransport, type TransportOptions } from '../../sidecar/peers/transport.ts';
 
 export const HOST = '127.0.0.1';

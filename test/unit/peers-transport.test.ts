@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../shared/limits.ts';
 import type { SnapshotChunk } from '../../shared/messages.ts';
-import { encodeHello, encodeHelloReply, PeerEncoder } from '../../sidecar/peers/codec.ts';
+import { PeerEncoder } from '../../sidecar/peers/codec.ts';
 import { Dialer } from '../../sidecar/peers/dialer.ts';
 import { type FrameFault, frameOf } from '../../sidecar/peers/framing.ts';
+import { encodeHello, encodeHelloReply } from '../../sidecar/peers/hello-codec.ts';
 import type { TransportOptions } from '../../sidecar/peers/transport.ts';
 import {
   ACCEPT,
