@@ -94,7 +94,7 @@ export const LIMITS = {
   proposalWindowBytes: 8 * 1024 * 1024,
   /** Newest results of the app that are kept for proposals whose place becomes known a moment later, in bytes. Those before are answered without one. */
   recentResultBytes: 16 * 1024 * 1024,
-  /** Newest entries kept in memory for followers and apps; older ones are read from the disk. */
+  /** Newest entries kept in memory for followers and apps, with what keeping them costs (raft/log.ts); older ones are read from the disk. */
   tailBytes: 16 * 1024 * 1024,
   /** Writes waiting for the disk. Over it: the node refuses proposals (OVERLOADED) and appends. */
   storeQueueBytes: 128 * 1024 * 1024,

@@ -7,6 +7,16 @@
 import { type ChainHash, type Entry, entryBytes, ZERO_HASH } from '../../shared/entry.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
 
+/**
+ * What an entry costs while it is kept in memory, bytes: its command twice (as it came, and in the record), and its objects,
+ * its hash, and what shares a slab of memory with them. Measured on a leader: 1 to 2 KiB for commands of 130 bytes where only
+ * the command was counted.
+ */
+const TAIL_ENTRY_BYTES = 512;
+function tailBytes({ command }: Entry): number {
+  return 2 * command.length + TAIL_ENTRY_BYTES;
+}
+
 export class RaftLog {
   readonly runs: TermRuns;
   /** `#entries[#head]` is the first entry in memory; slots before it are free and cut off now and then. */
@@ -20,7 +30,7 @@ export class RaftLog {
   constructor(runs: readonly TermRun[], tail: readonly Entry[]) {
     this.runs = new TermRuns(runs);
     this.#entries = [...tail];
-    for (const entry of tail) this.#tailBytes += entryBytes(entry);
+    for (const entry of tail) this.#tailBytes += tailBytes(entry);
     const first = tail[0]?.index ?? this.lastIndex + 1;
     if ((tail.at(-1)?.index ?? this.lastIndex) !== this.lastIndex) {
       throw new RangeError('the tail does not end where the log ends');
@@ -74,7 +84,7 @@ export class RaftLog {
     for (const entry of entries) {
       this.runs.append(entry.term, entry.index, entry.index);
       this.#entries.push(entry);
-      this.#tailBytes += entryBytes(entry);
+      this.#tailBytes += tailBytes(entry);
     }
   }
 
@@ -84,7 +94,7 @@ export class RaftLog {
     const first = this.tailFirst;
     const keep = Math.max(index - first, 0);
     for (let i = this.#head + keep; i < this.#entries.length; i++) {
-      this.#tailBytes -= entryBytes(this.#entries[i] as Entry);
+      this.#tailBytes -= tailBytes(this.#entries[i] as Entry);
     }
     this.#entries.length = this.#head + keep;
     this.runs.truncateFrom(index);
@@ -114,7 +124,7 @@ export class RaftLog {
     let index = this.tailFirst;
     while (this.#tailBytes > maxBytes && index <= upTo) {
       const entry = this.#entries[this.#head] as Entry;
-      this.#tailBytes -= entryBytes(entry);
+      this.#tailBytes -= tailBytes(entry);
       this.#baseTime = entry.time;
       this.#baseHash = entry.hash;
       this.#entries[this.#head] = undefined as never;

@@ -142,6 +142,6 @@ function drawRaft(random: Prng): FaultPlan['raft'] {
     inflightAppends: random.pick([1, 2, 4, 8]),
     inflightBytes: random.pick([1, 500, 1_000_000]),
     uncommittedBytes: random.pick([500, 1_000_000, 1_000_000]),
-    tailBytes: random.pick([1, 500, 1_000_000, 1_000_000]),
+    tailBytes: random.pick([1, 2_000, 1_000_000, 1_000_000]),
   };
 }
