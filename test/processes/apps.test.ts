@@ -216,11 +216,7 @@ describe('apps that misbehave', function () {
     await three[1]?.kill();
     await stage.attach(second);
     await stage.isWell(second, before[1] ?? 0);
-    const skipped = await fetch(`http://${first.http}/v1/skip`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await stage.secret(first)}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ index, reason: 'poison' }),
-    });
+    const skipped = await stage.say(first, '/v1/skip', { index, reason: 'poison' });
     // The first has applied it: the operator is told that it is too late to skip it, and cures the last one too.
     assert.equal(skipped.status, 400, await skipped.clone().text());
     three[2]?.be('cure');
@@ -234,11 +230,7 @@ describe('apps that misbehave', function () {
     app.be('poison arsenic');
     const index = await stage.commit(await stage.client(daemon), 'arsenic');
     await stage.sees(daemon, 'FAILED', { reason: /arsenic/, entry: index, cause: 'APP_FAILED' });
-    const answer = await fetch(`http://${daemon.http}/v1/skip`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await stage.secret(daemon)}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ index, reason: 'poison' }),
-    });
+    const answer = await stage.say(daemon, '/v1/skip', { index, reason: 'poison' });
     assert.equal(answer.status, 200, await answer.clone().text());
     await app.says(/^goodbye SKIPPED/);
     const reader = stage.reader(daemon);

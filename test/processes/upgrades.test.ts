@@ -15,11 +15,7 @@ const OLD = 'before-app-versions';
 const OLD_DIR = 'dist-mutants/old-sidecar';
 
 async function setVersion(stage: AppStage, daemon: Daemon, body: object) {
-  const answer = await fetch(`http://${daemon.http}/v1/app-version`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${await stage.secret(daemon)}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ reason: 'amounts are in cents', ...body }),
-  });
+  const answer = await stage.say(daemon, '/v1/app-version', { reason: 'amounts are in cents', ...body });
   return (await answer.json()) as { code?: string; message?: string; version?: number; at?: number };
 }
 
@@ -55,7 +51,7 @@ describe('an upgrade of the app that changes what commands mean', function () {
     const index = await stage.commit(through, 'new');
     for (const app of knowing) {
       await app.says(/^version 0 through \d+ commands 1/);
-      await app.says(new RegExp(`^version 1 through ${index} commands 1`));
+      await app.says(/^version 1 through \d+ commands 1/);
     }
     const begun = await stage.reader(first).find(({ kind }: RaftEvent) => kind === 'APP_VERSION');
     assert.deepEqual([begun.index, begun.version, begun.cause], [at, 1, 'OPERATOR']);
@@ -75,14 +71,13 @@ describe('an upgrade of the app that changes what commands mean', function () {
     await old.kill();
     const newer = await stage.attach(third, '--version', '1');
     await newer.says(/^version 0 through \d+ commands 1/);
-    await newer.says(new RegExp(`^version 1 through ${index} commands 1`));
+    await newer.says(/^version 1 through \d+ commands 1/);
     await stage.isWell(third, outdated.seq);
 
     // Back to the old one: it would undo nothing, and is not let go on.
+    const before = stage.eventsSoFar(third);
     await newer.kill();
-    const { seq } = await stage
-      .reader(third)
-      .find((event) => event.seq > outdated.seq && event.state === 'ABSENT');
+    const { seq } = await stage.reader(third).find((event) => event.seq > before && event.state === 'ABSENT');
     await stage.attach(third, '--at', String((await stage.statusOf(third)).appliedIndex));
     await stage.sees(third, 'OUTDATED', { reason: /the app knows 0 at most/, after: seq });
   });
@@ -122,7 +117,8 @@ describe('an upgrade of sidecars, one after the other', function () {
       const old = all.slice(at + 1).map(({ id }) => id);
       await stage.daemons.until('it has met the others', async () => {
         const { code, message = '', version } = await setVersion(stage, after, { version: 1 });
-        if (old.length === 0) return version === 1;
+        // In force already where the answer to an earlier try was lost.
+        if (old.length === 0) return version === 1 || message.startsWith('version 1 is in force');
         assert.equal(code, 'UNSUPPORTED', message);
         return message.endsWith(
           `not every sidecar of this cluster is known to know versions of apps: ${old.join(' and ')} must be upgraded first`,
@@ -139,6 +135,11 @@ describe('an upgrade of sidecars, one after the other', function () {
   /** Through each node in turn, until one takes it. Nobody leads for a moment after a leader was stopped. */
   async function commit(all: readonly Daemon[], wanted: string[]): Promise<void> {
     const command = `c${wanted.length}`;
+    await stage.daemons.until('all know the leader', async () => {
+      const told = await Promise.all(all.map((daemon) => stage.daemons.status(daemon)));
+      const leads = told.find((status) => status?.role === 'LEADER')?.node;
+      return leads !== undefined && told.every((status) => status?.leader === leads);
+    });
     await stage.daemons.until(`${command} is committed`, async () => {
       for (const { socket } of all) {
         const client = await AppClient.greet(socket, 'json');

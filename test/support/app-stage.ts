@@ -62,6 +62,15 @@ export class AppStage {
     return (await readTokenFile(join(daemon.dir, 'tokens.json')))?.admin ?? '';
   }
 
+  /** An operator's word to that node. */
+  async say(daemon: Daemon, path: string, body: object): Promise<Response> {
+    return fetch(`http://${daemon.http}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await this.secret(daemon)}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+
   /** A cluster whose events are all read. */
   async cluster(size: number, flags: readonly string[] = [], more: ClusterOptions = {}): Promise<Daemon[]> {
     const all = await this.daemons.cluster(size, { flags, ...more });
