@@ -30,6 +30,8 @@ export const CAUSES = [
   'DISK_STUCK',
   /** The process did not run for longer than an election timeout. */
   'STALLED',
+  /** A snapshot took the place of the log with which this node campaigned. */
+  'SNAPSHOT_INSTALLED',
   /** The process is stopping. */
   'SHUTTING_DOWN',
 ] as const;

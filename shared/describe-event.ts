@@ -6,7 +6,7 @@
  */
 import type { EventCause, RaftEvent } from './events.ts';
 import { safeLine } from './safe-text.ts';
-import { duration, entries } from './wording.ts';
+import { byteSize, duration, entries } from './wording.ts';
 
 /** Causes in words, as they follow a colon. Those without words here are shown as they are. */
 const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
@@ -23,6 +23,7 @@ const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
   TRANSFERRED: 'it handed its leadership over',
   DISK_STUCK: 'its disk is stuck or full',
   STALLED: 'its process did not run for longer than an election timeout',
+  SNAPSHOT_INSTALLED: 'a snapshot took the place of its log',
   SHUTTING_DOWN: 'it is stopping',
   FAULT: 'a fault',
   OLD_TERM: 'the request is of an older term',
@@ -139,6 +140,14 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   SKIPPED: (event) => `entry ${event.index ?? 0} is given to no app: an operator skipped it`,
   APP_VERSION: (event) =>
     `after entry ${event.index ?? 0} commands are of version ${event.version ?? 0}: apps that do not know it get none`,
+  SNAPSHOT_TAKEN: (event) =>
+    `took a snapshot of everything up to entry ${event.index ?? 0}, ${byteSize(event.bytes ?? 0)} in ${forMs(event.ms)}`,
+  SNAPSHOT_FAILED: (event) => `has no snapshot${because(event.reason)}`,
+  SNAPSHOT_FETCHING: (event) =>
+    `${event.cause === 'RESUMED' ? 'goes on to get' : 'gets'} the snapshot of everything up to entry ${event.index ?? 0} from ${name(event.peer)}, ${byteSize(event.bytes ?? 0)}`,
+  SNAPSHOT_INSTALLED: (event) =>
+    `its log begins behind a snapshot now, which has everything up to entry ${event.index ?? 0}, ${byteSize(event.bytes ?? 0)}`,
+  COMPACTED: (event) => `dropped the entries up to ${event.index ?? 0}, which snapshots have`,
   WHOLE: () => 'its log is proven whole again: it votes',
 };
 

@@ -64,6 +64,20 @@ export interface Entry {
   hash?: ChainHash;
 }
 
+/**
+ * A place in the log that is known without its entries: just before the first entry that is kept, or where a snapshot
+ * was taken. The beginning of every log is `ORIGIN`.
+ */
+export interface LogPoint {
+  readonly index: number;
+  readonly term: number;
+  /** Cluster time of the entry at `index`, ms. */
+  readonly time: number;
+  /** Chain hash at `index`. */
+  readonly hash: ChainHash;
+}
+export const ORIGIN: LogPoint = { index: 0, term: 0, time: 0, hash: ZERO_HASH };
+
 /** What Raft must never forget besides the log (paper, figure 2). Written as one durable record. */
 export interface HardState {
   readonly term: number;

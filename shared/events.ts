@@ -66,6 +66,16 @@ export const EVENT_KINDS = [
   'SKIPPED',
   /** An APP_VERSION is committed, at `index`: entries after it go only to apps that know `version`. cause OPERATOR. */
   'APP_VERSION',
+  /** A snapshot of everything up to `index` is on the disk: `bytes`, after `ms`. cause TAKEN. */
+  'SNAPSHOT_TAKEN',
+  /** There is none, or the app could not take the one it was given: `reason`. cause FAILED. */
+  'SNAPSHOT_FAILED',
+  /** It gets the snapshot of everything up to `index` from `peer`, `bytes` in all. cause BEGUN, or RESUMED after a cut. */
+  'SNAPSHOT_FETCHING',
+  /** A snapshot of another node took the place of the log: it begins behind `index` now. `bytes`. cause FETCHED. */
+  'SNAPSHOT_INSTALLED',
+  /** Entries up to `index` were dropped: snapshots have them. cause SNAPSHOT. */
+  'COMPACTED',
   /** The log is proven whole again: the node votes. cause REPAIRED. */
   'WHOLE',
 ] as const;
@@ -109,6 +119,12 @@ export const EVENT_CAUSES = [
   'TRANSFER_FAILED',
   'REPAIRED',
   'OPERATOR',
+  'TAKEN',
+  'FAILED',
+  'BEGUN',
+  'RESUMED',
+  'FETCHED',
+  'SNAPSHOT',
 ] as const;
 export type EventCause = Cause | (typeof EVENT_CAUSES)[number];
 
@@ -130,6 +146,7 @@ export interface RaftEvent {
   readonly through?: number;
   readonly oldTerm?: number;
   readonly entries?: number;
+  readonly bytes?: number;
   readonly ms?: number;
   readonly state?: string;
   readonly condition?: string;

@@ -265,6 +265,20 @@ export const LIMITS = {
   newsAnswerBytes: 64 * 1024,
   /** What is kept of the complaint of a command that failed. */
   newsComplaintBytes: 4 * 1024,
+  /** One piece of a snapshot on its way to a peer, at most. Smaller ones on a slow connection. */
+  snapshotChunkBytes: 512 * 1024,
+  /** A peer that is fetching a snapshot is asked again after so long without an answer; so is an app that could give none. */
+  snapshotAskAgainMs: 1_000,
+  /** An app that was asked for a snapshot and gives nothing for so long is given up; a snapshot that no peer asked for so long is not kept for it. */
+  snapshotIdleMs: 30_000,
+  /** The log is kept for the sake of peers that catch up until it has so many times what makes a snapshot due. Then they need a snapshot. */
+  logKeepIntervals: 4,
+  /** Defaults of the settings `snapshotBytes`, `snapshotEntries`, `snapshotSendBytes` (a second). */
+  snapshotBytes: 64 * 1024 * 1024,
+  snapshotEntries: 500_000,
+  snapshotSendBytes: 32 * 1024 * 1024,
+  /** The name an app gives to the format of its snapshots, in characters. Over it: BAD_REQUEST. */
+  snapshotFormatChars: 200,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

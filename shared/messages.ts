@@ -91,22 +91,17 @@ export interface TimeoutNow extends RaftHeader {
   readonly type: 'TimeoutNow';
 }
 
-/** Reserved for the snapshot issue: one chunk of a snapshot, resumable by offset. */
-export interface SnapshotChunk extends RaftHeader {
-  readonly type: 'SnapshotChunk';
+/** From the leader: you need entries that I no longer have; I have a snapshot of everything up to `lastIndex`. */
+export interface SnapshotOffer extends RaftHeader {
+  readonly type: 'SnapshotOffer';
   readonly lastIndex: number;
   readonly lastTerm: number;
-  readonly offset: number;
-  readonly data: Uint8Array;
-  readonly done: boolean;
 }
 
+/** The sender's disk has everything up to `lastIndex`, by that snapshot or otherwise. */
 export interface SnapshotReply extends RaftHeader {
   readonly type: 'SnapshotReply';
   readonly lastIndex: number;
-  /** The receiver has everything before this offset. */
-  readonly offset: number;
-  readonly installed: boolean;
 }
 
 /** What the consensus core sends and receives. */
@@ -118,7 +113,7 @@ export type RaftMessage =
   | Heartbeat
   | HeartbeatReply
   | TimeoutNow
-  | SnapshotChunk
+  | SnapshotOffer
   | SnapshotReply;
 
 interface ForwardHeader {
@@ -213,6 +208,29 @@ export interface TellReply extends ForwardHeader {
   readonly result?: Uint8Array;
 }
 
+/** Asks for bytes of a snapshot of everything up to `index`, an entry of `term`; `index` 0: of the newest one. */
+export interface SnapshotAsk extends ForwardHeader {
+  readonly type: 'SnapshotAsk';
+  readonly index: number;
+  readonly term: number;
+  readonly offset: number;
+  /** At most so many bytes. */
+  readonly length: number;
+}
+
+/** Bytes of a snapshot's file. */
+export interface SnapshotData extends ForwardHeader {
+  readonly type: 'SnapshotData';
+  readonly index: number;
+  readonly term: number;
+  readonly offset: number;
+  readonly data: Uint8Array;
+  /** Bytes of the whole file; 0: the sender does not have that snapshot (any more). */
+  readonly size: number;
+  /** Names the file's content: SHA-256 of its index part (store/snapshot-file.ts). */
+  readonly digest: Uint8Array;
+}
+
 /** To the leader: what the app of the sender said of its state. `id` names this life of the app. */
 export interface AppHashes extends ForwardHeader {
   readonly type: 'AppHashes';
@@ -239,5 +257,7 @@ export type PeerMessage =
   | TellReply
   | AskVersion
   | TellVersion
+  | SnapshotAsk
+  | SnapshotData
   | AppHashes
   | AppVerdict;

@@ -13,14 +13,22 @@ export interface TermRun {
 
 export class TermRuns {
   #runs: { term: number; first: number; last: number }[] = [];
-  /** Index and term just before the first entry (0, 0, or the snapshot boundary). */
-  readonly #baseIndex: number;
-  readonly #baseTerm: number;
+  /** Index and term just before the first entry (0, 0, or where the log was compacted). */
+  #baseIndex: number;
+  #baseTerm: number;
 
   constructor(runs: Iterable<TermRun> = [], baseIndex = 0, baseTerm = 0) {
     this.#baseIndex = baseIndex;
     this.#baseTerm = baseTerm;
     for (const run of runs) this.append(run.term, run.first, run.last);
+  }
+
+  get baseIndex(): number {
+    return this.#baseIndex;
+  }
+
+  get baseTerm(): number {
+    return this.#baseTerm;
   }
 
   get firstIndex(): number {
@@ -55,6 +63,27 @@ export class TermRuns {
       if (tail.first >= index) this.#runs.pop();
       else tail.last = index - 1;
     }
+  }
+
+  /** Forgets every index ≤ `index`, which must be in the log: it becomes the base. */
+  compactTo(index: number): void {
+    if (index <= this.#baseIndex) return;
+    const term = this.termAt(index);
+    if (term === undefined)
+      throw new RangeError(`cannot compact to ${index}: the log ends at ${this.lastIndex}`);
+    const kept = this.#runs.findIndex(({ last }) => last > index);
+    this.#runs = kept === -1 ? [] : this.#runs.slice(kept);
+    const [first] = this.#runs;
+    if (first !== undefined && first.first <= index) first.first = index + 1;
+    this.#baseIndex = index;
+    this.#baseTerm = term;
+  }
+
+  /** Forgets everything: the log begins anew, empty, after an entry `index` of `term`. */
+  resetTo(index: number, term: number): void {
+    this.#runs = [];
+    this.#baseIndex = index;
+    this.#baseTerm = term;
   }
 
   /** The term at `index`, or undefined where the log has no entry (and it is not the base). */

@@ -25,6 +25,13 @@ function trim(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)));
 }
 
+/** Bytes for a reader: `512 bytes`, `24.5 KiB`, `1.2 GiB`. */
+export function byteSize(bytes: number): string {
+  if (bytes < 1024) return plural(bytes, 'byte');
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${trim(bytes / 1024 ** power, 1)} ${['', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}
+
 /** Wall clock with milliseconds, in the reader's zone: `14:03:07.042`. */
 export function clock(at: number): string {
   const date = new Date(at);

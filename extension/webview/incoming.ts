@@ -129,6 +129,7 @@ const eventFields = {
   through: optional(isIndex),
   oldTerm: optional(isIndex),
   entries: optional(isIndex),
+  bytes: optional(isIndex),
   ms: optional(isNumber),
   state: optional(isText),
   condition: optional(isText),

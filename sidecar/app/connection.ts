@@ -5,15 +5,24 @@
  * framing, a refused hello, a position that cannot be, or when one side says goodbye.
  */
 import type { Socket } from 'node:net';
-import type { AppFrame, HelloFrame, SidecarFrame, StateMachineHello } from '../../shared/app-frames.ts';
+import type {
+  AppFrame,
+  HelloFrame,
+  RestoredFrame,
+  RestoreRefusedFrame,
+  SidecarFrame,
+  StateMachineHello,
+} from '../../shared/app-frames.ts';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { BadFrame } from '../../shared/wire/app-codec.ts';
 import type { AppContext, Dismissal } from './context.ts';
 import { Delivery, type DeliveryEnd, type Refused } from './delivery.ts';
 import { positionOf, refuseHello, welcome, windowOf } from './greeting.ts';
-import type { AppHost, AppPosition } from './host.ts';
+import type { AppHost, AppPosition, Plan, RestorePlan } from './host.ts';
 import { Link } from './link.ts';
 import { Requests } from './requests.ts';
+import { Restore } from './restore.ts';
+import { SnapshotIntake } from './snapshot-intake.ts';
 
 /** NEW until its hello; GREETING while a state machine's plan is made; then OPEN. */
 type Phase = 'NEW' | 'GREETING' | 'OPEN' | 'GONE';
@@ -29,6 +38,9 @@ export class Connection {
   readonly #surplus: boolean;
   #phase: Phase = 'NEW';
   #delivery: Delivery | undefined;
+  /** While it is given a snapshot: what is to be done once it has it. */
+  #restoring: { readonly restore: Restore; readonly letIn: () => void } | undefined;
+  #intake: SnapshotIntake | undefined;
   /** How its delivery ends when the connection does. */
   #ends: DeliveryEnd['how'] = 'BROKE';
   /** How to end once the open requests are answered; undefined while the connection is to stay. */
@@ -44,7 +56,10 @@ export class Connection {
         frame: (frame) => this.#frame(frame),
         badFrame: (bad) => this.#badFrame(bad),
         ended: () => this.#appEnded(),
-        drained: () => this.#delivery?.drained(),
+        drained: () => {
+          this.#delivery?.drained();
+          this.#restoring?.restore.pump();
+        },
         gone: (reason) => this.#gone(reason),
       },
       (link) => context.flushSoon(link),
@@ -119,6 +134,10 @@ export class Connection {
   }
 
   #stopDelivery(reason: string, entry?: number): void {
+    this.#restoring?.restore.stop();
+    this.#restoring = undefined;
+    this.#intake?.stop();
+    this.#intake = undefined;
     if (this.#delivery === undefined) return;
     this.#context.slot.leave(this.#delivery);
     this.#delivery.stop({ how: this.#ends, reason, entry });
@@ -170,12 +189,22 @@ export class Connection {
       case 'closeSession':
         return this.#requests.session(frame);
       case 'snapshotBegin':
+        return this.#toIntake(frame.type, (intake) => intake.begin(frame));
       case 'snapshotChunk':
+        return this.#toIntake(frame.type, (intake) => intake.chunk(frame));
       case 'snapshotEnd':
+        return this.#toIntake(frame.type, (intake) => intake.end(frame));
       case 'restored':
+        return this.#restored(frame);
       case 'restoreRefused':
-        return this.#refuse(refusal('UNSUPPORTED', 'this sidecar has no snapshots yet'));
+        return this.#restoreRefused(frame);
     }
+  }
+
+  #toIntake(what: string, act: (intake: SnapshotIntake) => void): void {
+    if (this.#intake !== undefined) return act(this.#intake);
+    const message = `${what} is only for a state machine that said in hello that it has snapshots`;
+    this.#refuse(refusal('BAD_REQUEST', message));
   }
 
   #toDelivery(what: string, act: (delivery: Delivery) => Refused | undefined): void {
@@ -232,7 +261,7 @@ export class Connection {
           host.turnedAway(plan, position.appliedIndex);
           this.#turnAway(plan);
         } else if (slot.overtaken(ticket)) this.#leave('SUPERSEDED');
-        else this.#letIn(position, machine, plan.replayFrom, ticket);
+        else this.#follow(plan, position, machine, ticket);
       },
       (error: unknown) => {
         const cause = error instanceof Error ? error : new Error(String(error));
@@ -242,7 +271,54 @@ export class Connection {
     );
   }
 
-  #letIn(position: AppPosition, machine: StateMachineHello, replayFrom: number, ticket: number): void {
+  #follow(plan: Plan, position: AppPosition, machine: StateMachineHello, ticket: number): void {
+    const { host, limits } = this.#context;
+    this.#phase = 'OPEN';
+    this.#link.send(welcome(host.facts(), limits, host.nextEpoch(), plan));
+    this.#tellPressure();
+    if ('restore' in plan) this.#restore(plan.restore, machine, ticket);
+    else this.#letIn(position, machine, ticket);
+    this.#link.release();
+  }
+
+  #restore(plan: RestorePlan, machine: StateMachineHello, ticket: number): void {
+    const link = this.#link;
+    const sink = {
+      send: (frame: SidecarFrame, bytes: number) => link.send(frame, bytes),
+      get backlog() {
+        return link.backlog;
+      },
+      fault: (error: Error) => this.#context.fault(error),
+    };
+    const restore = new Restore(plan, sink, this.#context.limits.deliveryBytes);
+    const letIn = (): void => {
+      if (this.#context.slot.overtaken(ticket)) this.#leave('SUPERSEDED');
+      else this.#letIn(plan.position, machine, ticket);
+    };
+    this.#restoring = { restore, letIn };
+    restore.begin();
+  }
+
+  #restored(frame: RestoredFrame): void {
+    const restoring = this.#restoring;
+    if (restoring === undefined)
+      return this.#refuse(refusal('BAD_REQUEST', 'restored came where no snapshot was given'));
+    const lie = restoring.restore.refusalOf(frame);
+    if (lie !== undefined) return this.#link.fail('BAD_REQUEST', lie);
+    this.#restoring = undefined;
+    restoring.restore.stop();
+    restoring.letIn();
+  }
+
+  #restoreRefused({ reason }: RestoreRefusedFrame): void {
+    const restoring = this.#restoring;
+    if (restoring === undefined)
+      return this.#refuse(refusal('BAD_REQUEST', 'restoreRefused came where no snapshot was given'));
+    this.#context.host.restoreRefused(restoring.restore.plan, reason);
+    this.#leave('RESTORE_REFUSED');
+  }
+
+  #letIn(position: AppPosition, machine: StateMachineHello, ticket: number): void {
     const { host, limits, slot, flushSoon, fault } = this.#context;
     const epoch = host.attached(position);
     const link = this.#link;
@@ -255,15 +331,23 @@ export class Connection {
       fault,
     };
     const delivery = new Delivery(host, sink, limits, windowOf(machine, limits), {
-      ...{ epoch, after: replayFrom - 1, knows: position.version },
+      ...{ epoch, after: position.appliedIndex, knows: position.version },
     });
-    slot.take(ticket, delivery, (why) => this.#dismissed(why));
+    const { snapshots } = machine;
+    slot.take(ticket, {
+      ...{ delivery, snapshots },
+      dismiss: (why) => this.#dismissed(why),
+      send: (frame) => link.send(frame),
+    });
     this.#delivery = delivery;
-    this.#phase = 'OPEN';
-    link.send(welcome(host.facts(), limits, epoch, replayFrom));
-    this.#tellPressure();
+    if (snapshots !== 'NONE') {
+      this.#intake = new SnapshotIntake(host, epoch, {
+        hold: () => link.hold(),
+        release: () => link.release(),
+        refuse: (no) => this.#refuse(no),
+      });
+    }
     delivery.started();
-    link.release();
   }
 
   #dismissed(why: Dismissal): void {
@@ -277,6 +361,12 @@ export class Connection {
         // It is to come back, and absent meanwhile.
         this.#ends = 'LEFT';
         this.#stopDelivery('an operator skipped the command that the app could not apply');
+        break;
+      case 'RESTORE':
+        this.#ends = 'LEFT';
+        this.#stopDelivery(
+          'the log begins behind what the app has applied: it is to come back for a snapshot',
+        );
         break;
       case 'APP_DIVERGED':
         this.#ends = 'DIVERGED';

@@ -3,7 +3,7 @@
  *
  * MUST: be the only way a connection reaches its server and the node behind it.
  */
-import type { PressureLevel } from '../../shared/app-frames.ts';
+import type { PressureLevel, SidecarFrame, SnapshotSupport } from '../../shared/app-frames.ts';
 import type { LIMITS } from '../../shared/limits.ts';
 import type { Delivery } from './delivery.ts';
 import type { AppHost } from './host.ts';
@@ -42,10 +42,22 @@ export type AppLimits = {
   >]: number;
 };
 
-/** Why a state machine has to go: another one took over, its command was skipped, or its state is not what others have. */
+/**
+ * Why a state machine has to go: another one took over, its command was skipped, the log begins behind what it has applied (it is to
+ * come back for a snapshot), or its state is not what others have.
+ */
 export type Dismissal =
-  | { readonly reason: 'SUPERSEDED' | 'SKIPPED' }
+  | { readonly reason: 'SUPERSEDED' | 'SKIPPED' | 'RESTORE' }
   | { readonly reason: 'APP_DIVERGED'; readonly message: string; readonly entry: number };
+
+/** The connection that is the state machine. */
+export interface StateMachine {
+  readonly delivery: Delivery;
+  readonly snapshots: SnapshotSupport;
+  /** Tells it why it has to go, and closes it. */
+  dismiss(why: Dismissal): void;
+  send(frame: SidecarFrame): void;
+}
 
 /** Who is the state machine: one at a time, the newest hello wins. */
 export interface StateMachineSlot {
@@ -53,8 +65,8 @@ export interface StateMachineSlot {
   ticket(): number;
   /** True when a hello with a later ticket was let in meanwhile. */
   overtaken(ticket: number): boolean;
-  /** Lets a state machine in; the one before it is dismissed as SUPERSEDED. `dismiss` tells it why, and closes it. */
-  take(ticket: number, delivery: Delivery, dismiss: (why: Dismissal) => void): void;
+  /** Lets a state machine in; the one before it is dismissed as SUPERSEDED. */
+  take(ticket: number, machine: StateMachine): void;
   /** It is gone. Does nothing when it was superseded before. */
   leave(delivery: Delivery): void;
 }

@@ -189,6 +189,10 @@ export class Delivery {
     this.#acknowledged = through;
     this.#inFlight.applied(through);
     this.#watch.sign(this.#inFlight.entries > 0);
+    if (frame.durableThrough !== undefined) {
+      if (frame.durableThrough > through) return lie(notDurable(frame.durableThrough, through));
+      this.#host.durableThrough(this.epoch, frame.durableThrough);
+    }
     if (!this.#stands) this.#report('HEALTHY', 'the app applies what it is given');
     this.#advance(this.#results(frame.results, before));
     if (no === undefined && frame.stateHash !== undefined) {
@@ -419,6 +423,10 @@ function toField(entry: Entry) {
     session: entry.session === 0 ? undefined : entry.session,
     sequence: entry.session === 0 ? undefined : entry.sequence,
   };
+}
+
+function notDurable(durable: number, through: number): string {
+  return `applied.durableThrough is ${durable}, which is after its through ${through}`;
 }
 
 function refused(message: string): Refused {

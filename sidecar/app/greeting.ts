@@ -10,7 +10,7 @@ import { HASH_BYTES } from '../../shared/entry.ts';
 import { hashFromBytes } from '../../shared/wire/record.ts';
 import type { AppLimits } from './context.ts';
 import type { Window } from './delivery.ts';
-import type { AppPosition, NodeFacts } from './host.ts';
+import type { AppPosition, NodeFacts, Plan } from './host.ts';
 
 export const PROTOCOL = 1;
 
@@ -78,7 +78,7 @@ export function welcome(
   facts: NodeFacts,
   limits: AppLimits,
   epoch: number,
-  replayFrom: number | undefined,
+  plan: Plan | undefined,
 ): WelcomeFrame {
   return {
     type: 'welcome',
@@ -97,6 +97,11 @@ export function welcome(
       commandBytes: limits.commandBytes,
       inFlight: limits.requestsPerConnection,
     },
-    plan: replayFrom === undefined ? undefined : { replayFrom },
+    plan: planField(plan),
   };
+}
+
+function planField(plan: Plan | undefined): WelcomeFrame['plan'] {
+  if (plan === undefined) return undefined;
+  return 'restore' in plan ? { snapshotIndex: plan.restore.index } : { replayFrom: plan.replayFrom };
 }

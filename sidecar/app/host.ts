@@ -92,6 +92,29 @@ export interface AppNews {
   readonly index?: number | undefined;
 }
 
+/** What of a snapshot a state machine is given, when the log does not reach back to where it stands. */
+export interface RestorePlan {
+  readonly index: number;
+  readonly term: number;
+  readonly format: string;
+  /** Bytes of the app's state, and their SHA-256. */
+  readonly size: number;
+  readonly sha256: Uint8Array;
+  /** Where it stands then: to be `attached`. */
+  readonly position: AppPosition;
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** Where a state machine continues. */
+export type Plan = { readonly replayFrom: number } | { readonly restore: RestorePlan };
+
+/** Takes the state of a state machine, piece by piece. One call at a time. Answers a refusal where something is wrong. */
+export interface SnapshotSink {
+  add(data: Uint8Array): Promise<Refusal | undefined>;
+  end(sha256: Uint8Array): Promise<Refusal | undefined>;
+  abandon(reason: string): void;
+}
+
 export interface AppHost {
   facts(): NodeFacts;
   /** Starts a proposal. `done` gets the outcome exactly once. */
@@ -101,7 +124,18 @@ export interface AppHost {
   /** `done` gets the index the local app has applied at least, or a refusal, exactly once. */
   read(request: ReadRequest, done: (outcome: { readonly index: number } | Refusal) => void): void;
   /** Where a state machine at this position continues, or why it may not (APP_AHEAD, APP_DIVERGED, UNSUPPORTED). */
-  plan(position: AppPosition): Promise<{ replayFrom: number } | Refusal>;
+  plan(position: AppPosition): Promise<Plan | Refusal>;
+  /** The epoch of the next state machine that is let in. */
+  nextEpoch(): number;
+  /** The state machine of `epoch` gives its state as of `index`; or why it may not now. */
+  snapshotBegun(
+    epoch: number,
+    snapshot: { readonly index: number; readonly format: string; readonly size: number | undefined },
+  ): Promise<SnapshotSink | Refusal>;
+  /** The state machine could not take the snapshot it was given. */
+  restoreRefused(plan: RestorePlan, reason: string): void;
+  /** The own state of the state machine of `epoch` is durable up to this index. */
+  durableThrough(epoch: number, index: number): void;
   /**
    * The committed log after `after`, at most so much of it (at least one entry when there is one).
    * Answers at once when it is in memory, by promise when the disk must be read; undefined when nothing is committed there.

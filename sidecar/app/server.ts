@@ -11,7 +11,7 @@ import type { Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { Broadcast } from './broadcast.ts';
 import { Connection } from './connection.ts';
-import type { AppContext, AppLimits, Dismissal, StateMachineSlot } from './context.ts';
+import type { AppContext, AppLimits, StateMachine, StateMachineSlot } from './context.ts';
 import type { Delivery } from './delivery.ts';
 import type { AppHost } from './host.ts';
 import type { Link } from './link.ts';
@@ -65,7 +65,7 @@ export class AppServer implements StateMachineSlot {
   #flushes = 0;
   #company = false;
   #tickets = 0;
-  #machine: { ticket: number; delivery: Delivery; dismiss: (why: Dismissal) => void } | undefined;
+  #machine: StateMachine | undefined;
   #lastTicketIn = 0;
 
   constructor(options: AppServerOptions) {
@@ -146,6 +146,18 @@ export class AppServer implements StateMachineSlot {
     this.#machine?.dismiss({ reason: 'APP_DIVERGED', message, entry });
   }
 
+  /** The log begins behind what the state machine has applied: it is to come back for a snapshot. */
+  outrun(): void {
+    this.#machine?.dismiss({ reason: 'RESTORE' });
+  }
+
+  /** Asks the state machine for its state at `index` or later. False where there is none that could. */
+  takeSnapshot(index: number): boolean {
+    if (this.#machine === undefined || this.#machine.snapshots === 'NONE') return false;
+    this.#machine.send({ type: 'takeSnapshot', index });
+    return true;
+  }
+
   /** Tells the connections that used them. */
   sessionsExpired(sessions: readonly number[]): void {
     const expired = new Set(sessions);
@@ -210,9 +222,9 @@ export class AppServer implements StateMachineSlot {
     return ticket < this.#lastTicketIn;
   }
 
-  take(ticket: number, delivery: Delivery, dismiss: (why: Dismissal) => void): void {
+  take(ticket: number, machine: StateMachine): void {
     const before = this.#machine;
-    this.#machine = { ticket, delivery, dismiss };
+    this.#machine = machine;
     this.#lastTicketIn = ticket;
     before?.dismiss({ reason: 'SUPERSEDED' });
   }

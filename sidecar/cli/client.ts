@@ -40,8 +40,8 @@ export class Client {
   }
 
   /** POST of a JSON body for a JSON answer. Throws CliError. */
-  async post<T>(path: string, scope: keyof TokenFile, body: unknown): Promise<T> {
-    const answer = await this.#request('POST', path, scope, JSON.stringify(body), PROPOSAL_MS);
+  async post<T>(path: string, scope: keyof TokenFile, body: unknown, timeoutMs = PROPOSAL_MS): Promise<T> {
+    const answer = await this.#request('POST', path, scope, JSON.stringify(body), timeoutMs);
     return this.#json<T>(answer);
   }
 

@@ -74,6 +74,16 @@ function milliseconds(least: number, most: number) {
   });
 }
 
+function wholeNumber(least: number, most: number) {
+  return value((raw) => {
+    const number = typeof raw === 'string' && /^\d+$/.test(raw) ? Number(raw) : raw;
+    if (typeof number !== 'number' || !Number.isInteger(number) || number < least || number > most) {
+      throw new RangeError(`must be a whole number from ${least} to ${most}`);
+    }
+    return number;
+  });
+}
+
 const share = value((raw) => {
   const number = typeof raw === 'string' && raw.trim() !== '' ? Number(raw) : raw;
   if (typeof number !== 'number' || !(number >= 0.01 && number <= 0.5))
@@ -116,6 +126,10 @@ const settingsSchema = z.object({
   leaseReads: yesOrNo.default(false),
   /** Two clocks that are being corrected in opposite directions, as fast as the usual daemons do it (8 %), keep within this. */
   leaseClockBound: share.default(0.2),
+  /** Each node takes a snapshot after so much log, or as many bytes as its last one has. Small: the disk is busy with them. */
+  snapshotBytes: wholeNumber(64 * 1024, 2 ** 40).default(LIMITS.snapshotBytes),
+  snapshotEntries: wholeNumber(100, 2 ** 40).default(LIMITS.snapshotEntries),
+  snapshotSendBytes: wholeNumber(64 * 1024, 2 ** 40).default(LIMITS.snapshotSendBytes),
   logLevel: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
 });
 

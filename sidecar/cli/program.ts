@@ -16,6 +16,7 @@ import { addRead } from './commands/read.ts';
 import { addRun } from './commands/run.ts';
 import { addRunNews } from './commands/run-news.ts';
 import { addSkip } from './commands/skip.ts';
+import { addSnapshot } from './commands/snapshot.ts';
 import { addStatus } from './commands/status.ts';
 import { addTerms } from './commands/terms.ts';
 import { addTransfer } from './commands/transfer.ts';
@@ -57,7 +58,16 @@ export function buildProgram(shell: Shell): Command {
   for (const add of [addRun, addDev, addDemo, addGateway]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
-  for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addAppVersion, addLsp])
+  for (const add of [
+    ...looking,
+    addPropose,
+    addRead,
+    addTransfer,
+    addSnapshot,
+    addSkip,
+    addAppVersion,
+    addLsp,
+  ])
     add(program, shell);
   addRunNews(program);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));

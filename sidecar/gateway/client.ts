@@ -161,6 +161,18 @@ export class Client implements AppHost {
   appNews(): void {
     throw new Error(NO_LOG);
   }
+  nextEpoch(): number {
+    return 0;
+  }
+  async snapshotBegun(): Promise<Refusal> {
+    return refusal('UNSUPPORTED', NO_LOG);
+  }
+  restoreRefused(): void {
+    throw new Error(NO_LOG);
+  }
+  durableThrough(): void {
+    throw new Error(NO_LOG);
+  }
   turnedAway(): void {
     // A gateway lets no state machine in: nothing here depends on it.
   }

@@ -166,6 +166,14 @@ export const read: Handler<ClientHost> = async (request, response, host) => {
   else sendJson(response, 200, { index: outcome.index });
 };
 
+/** Answers once it is on the disk, however long that takes. */
+export const snapshot: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const outcome = await host.takeSnapshot();
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+};
+
 export const skip: Handler = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const { index, reason } = check(skipBody, request.body, 'the body');

@@ -69,6 +69,13 @@ export interface ClientHost {
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
+/** A snapshot of everything up to `index`, an entry of `term`; bytes of its file. */
+export interface TakenSnapshot {
+  readonly index: number;
+  readonly term: number;
+  readonly bytes: number;
+}
+
 /** What a sidecar answers besides. */
 export interface HttpHost extends ClientHost {
   status(): NodeStatus;
@@ -79,6 +86,8 @@ export interface HttpHost extends ClientHost {
   events(): EventFeed;
   /** Answers from what this node knows of itself. */
   explain(question: Question): Promise<Explanation>;
+  /** Takes a snapshot of this node's app, now. */
+  takeSnapshot(): Promise<TakenSnapshot | Refusal>;
   /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */
   skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal>;
   /**

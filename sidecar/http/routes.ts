@@ -83,7 +83,7 @@ const NODE_ROUTES: readonly Route[] = [
     body: 'none',
     handler: later('promoting a member'),
   },
-  { method: 'POST', path: '/v1/snapshot', scope: 'admin', body: 'none', handler: later('taking a snapshot') },
+  { method: 'POST', path: '/v1/snapshot', scope: 'admin', body: 'json', handler: handlers.snapshot },
   { method: 'GET', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
   { method: 'POST', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
   {

@@ -50,6 +50,12 @@ export class Replies {
     return this.#sessions.get(session)?.bySequence.get(sequence);
   }
 
+  /** Those of the session that was silent longest come first. */
+  *all(): Generator<{ readonly session: number; readonly sequence: number; readonly reply: Reply }> {
+    for (const [session, { bySequence }] of this.#sessions)
+      for (const [sequence, reply] of bySequence) yield { session, sequence, reply };
+  }
+
   /** Keeps a reply; the session's client has the answers of everything below `ackBelow`. */
   add(session: number, sequence: number, result: Uint8Array | undefined, ackBelow: number): void {
     const replies = this.#newest(session);

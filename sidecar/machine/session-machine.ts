@@ -52,6 +52,11 @@ export class SessionMachine {
     return this.#ahead;
   }
 
+  /** What this node knows of the app's answers. */
+  get replies(): Replies {
+    return this.#replies;
+  }
+
   get replyBytes(): number {
     return this.#replies.bytes;
   }

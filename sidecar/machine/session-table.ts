@@ -63,6 +63,18 @@ export class SessionTable {
     this.#limits = limits;
   }
 
+  /** The table as it was elsewhere, or before. */
+  static of(
+    as: { position: number; appVersion: number; sessions: Iterable<Session> },
+    limits: SessionLimits = LIMITS,
+  ): SessionTable {
+    const table = new SessionTable(limits);
+    table.#position = as.position;
+    table.#appVersion = as.appVersion;
+    for (const session of as.sessions) table.#sessions.set(session.id, session);
+    return table;
+  }
+
   /** Index of the last entry taken in. */
   get position(): number {
     return this.#position;

@@ -3,6 +3,7 @@
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { LIMITS } from '../../shared/limits.ts';
 import { clippedTtl } from '../../shared/session-ttl.ts';
 import { encodeAppVersion } from '../../shared/wire/app-version-entry.ts';
 import { encodeSessionOpen } from '../../shared/wire/session-entries.ts';
@@ -14,11 +15,14 @@ import type {
   AppPosition,
   Delivery,
   NodeFacts,
+  Plan,
   ProposeRequest,
   ProposeResult,
   ReadRequest,
+  RestorePlan,
   SessionRequest,
   SessionResult,
+  SnapshotSink,
 } from '../app/host.ts';
 import type { SessionTable } from '../machine/session-table.ts';
 import { type TicketRequest, ticketOf } from '../routing/port.ts';
@@ -26,8 +30,8 @@ import type { ReadTicket } from '../routing/reads.ts';
 import { versionRefusal } from './app-versions.ts';
 import { leaseReadRefusal } from './lease-reads.ts';
 import type { Node } from './node.ts';
-import { tableAt } from './sessions.ts';
 import { Share } from './share.ts';
+import { planRestore } from './snapshots/plan-restore.ts';
 
 const NOTHING = new Uint8Array(0);
 const SESSION_KINDS = {
@@ -228,7 +232,7 @@ export class NodeAppHost implements AppHost {
     }
   }
 
-  async plan(position: AppPosition): Promise<{ replayFrom: number } | Refusal> {
+  async plan(position: AppPosition): Promise<Plan | Refusal> {
     const { appliedIndex, appliedHash } = position;
     if (appliedIndex > this.#node.driver.raft.log.lastIndex) {
       const arrived = await this.#node.committedBy(appliedIndex, CATCH_UP_MS);
@@ -240,7 +244,9 @@ export class NodeAppHost implements AppHost {
         );
       }
     }
-    if (appliedHash !== undefined && (await this.#node.hashAt(appliedIndex)) !== appliedHash) {
+    // From before the log there is nothing to compare with: such an app is given a snapshot in place of its state.
+    const comparable = appliedHash !== undefined && appliedIndex >= this.#node.driver.raft.log.baseIndex;
+    if (comparable && (await this.#node.hashAt(appliedIndex)) !== appliedHash) {
       return refusal(
         'APP_DIVERGED',
         `at index ${appliedIndex} the app's hash is not the log's: its state is of another log`,
@@ -253,9 +259,46 @@ export class NodeAppHost implements AppHost {
         `the app of this node has another state than others have after the same entries, and its state at ${appliedIndex} may come from it: only one as of ${barredAfter} or before is let in`,
       );
     }
-    const read = this.#node.entries.bind(this.#node);
-    this.#tables.set(position, await tableAt(this.#node.sessions.machine, appliedIndex, read));
+    const table = await this.#node.tableAt(appliedIndex);
+    if (table === undefined) return this.#planRestore(position);
+    this.#tables.set(position, table);
     return { replayFrom: appliedIndex + 1 };
+  }
+
+  /** The log begins behind where the app stands. */
+  async #planRestore(position: AppPosition): Promise<Plan | Refusal> {
+    const planned = await planRestore(this.#node, position);
+    if ('code' in planned) return planned;
+    this.#tables.set(planned.plan.position, planned.table);
+    return { restore: planned.plan };
+  }
+
+  nextEpoch(): number {
+    return this.#node.app.epoch + 1;
+  }
+
+  async snapshotBegun(
+    epoch: number,
+    snapshot: { readonly index: number; readonly format: string },
+  ): Promise<SnapshotSink | Refusal> {
+    const { snapshots, app } = this.#node;
+    if (epoch !== app.epoch || snapshots === undefined)
+      return refusal('UNSUPPORTED', 'this sidecar takes no snapshots');
+    if (snapshot.format.length > LIMITS.snapshotFormatChars)
+      return refusal(
+        'BAD_REQUEST',
+        `snapshotBegin.format has more than ${LIMITS.snapshotFormatChars} characters`,
+      );
+    return snapshots.taker.begun(snapshot);
+  }
+
+  restoreRefused({ index }: RestorePlan, reason: string): void {
+    this.#node.options.log.error({ index, reason }, 'the app could not take the snapshot it was given');
+    this.#node.recorder.snapshotFailed(`the app could not take it: ${reason}`);
+  }
+
+  durableThrough(epoch: number, index: number): void {
+    if (epoch === this.#node.app.epoch) this.#node.snapshots?.durable(index);
   }
 
   committedAfter(
@@ -265,8 +308,17 @@ export class NodeAppHost implements AppHost {
   ): Delivery | undefined | Promise<Delivery | undefined> {
     const through = this.#node.driver.raft.commitIndex;
     if (through <= after) return undefined;
+    // The log begins behind it by now: it is to come back for a snapshot.
+    if (after < this.#node.driver.raft.log.baseIndex) {
+      setImmediate(() => this.#node.options.listener.outrun());
+      return undefined;
+    }
     const entries = this.#node.entries(after + 1, through, maxEntries, maxBytes);
-    return Array.isArray(entries) ? delivery(entries) : entries.then(delivery);
+    if (Array.isArray(entries)) return delivery(entries);
+    return entries.then(delivery, (error: unknown) => {
+      if (error instanceof RangeError && after < this.#node.driver.raft.log.baseIndex) return undefined;
+      throw error;
+    });
   }
 
   decide(epoch: number, stretch: Delivery): readonly Entry[] {

@@ -54,7 +54,8 @@ export class AppSide {
 
   /** `table`: the sessions where the app stands. Returns the epoch of the app. */
   attach(position: AppPosition, table: SessionTable): number {
-    const { sessions, recorder, reads } = this.#node;
+    const { sessions, recorder, reads, snapshots } = this.#node;
+    snapshots?.attached(position.snapshots === 'EXTERNAL');
     this.app.attached(position, this.#committedForApps());
     this.states.attached();
     this.#results.clear();
@@ -125,7 +126,8 @@ export class AppSide {
   /** What is committed, as far as it can concern an app: a log of nothing but a NOOP for each term does not. */
   #committedForApps(): number {
     const { commitIndex, log } = this.#node.driver.raft;
-    return log.runs.list().length >= commitIndex ? 0 : commitIndex;
+    const noops = log.baseIndex === 0 ? log.runs.list().length : 0;
+    return noops >= commitIndex ? 0 : commitIndex;
   }
 
   /** Why nothing that waits for the app is taken now, or undefined. */

@@ -5,7 +5,7 @@
  * seal entries (record, chain hash) before they reach the disk or the network; let the sockets be read before an election
  * timer is trusted after a stall; stop for good on a storage fault or a broken invariant.
  */
-import { type ChainHash, type Entry, EntryKind } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind, type LogPoint } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Command, RaftMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
@@ -38,6 +38,13 @@ export interface DriverListener {
   committed(before: number, now: number): void;
   /** Answer to `read(ref)`; undefined: this node does not lead (any more). */
   readIndex(ref: number, index: number | undefined): void;
+  /** The log begins behind `point` now, as committed as it is; it ended at `dropped` before. */
+  installed(point: LogPoint, dropped: number): void;
+  compacted(point: LogPoint): void;
+  /** A follower needs a snapshot, and there is none for it. */
+  snapshotWanted(by: string): void;
+  /** That node has a snapshot that this one needs. Told again and again. */
+  fetchSnapshot(from: string, index: number, term: number): void;
   transferFailed(to: string): void;
   /** The log is proven whole again. */
   whole(): void;
@@ -64,22 +71,26 @@ export class RaftDriver {
   #timer: NodeJS.Timeout | undefined;
   #applied = 0;
   readonly #news = new CommitNews();
-  #committedBefore = 0;
+  #committedBefore: number;
   /** Are a leader and one follower a quorum? */
   readonly #noteHelps: boolean;
 
   constructor(
     config: RaftConfig,
     stored: StoredState,
-    parts: { store: Store; transport: Transport; listener: DriverListener },
+    /** `committed`: the newest snapshot on the disk is of everything up to here. */
+    parts: { store: Store; transport: Transport; listener: DriverListener; committed: number },
   ) {
     this.#store = parts.store;
     this.#transport = parts.transport;
     this.#listener = parts.listener;
     this.#tickMs = tickMs(config.heartbeatMs);
     this.#noteHelps = majority(config.membership.voters.length) <= 2;
+    this.#committedBefore = parts.committed;
     const start = {
       hardState: stored.hardState,
+      base: stored.base,
+      committed: parts.committed,
       runs: stored.runs,
       tail: stored.tail,
       mustReach: stored.proof.whole ? undefined : stored.proof.mustReach,
@@ -237,6 +248,19 @@ export class RaftDriver {
       case 'commit':
         this.#commit(effect.index);
         return;
+      case 'installed':
+        this.#committedBefore = effect.point.index;
+        this.#listener.installed(effect.point, effect.dropped);
+        return;
+      case 'compact':
+        this.#listener.compacted(effect.point);
+        return;
+      case 'snapshotWanted':
+        this.#listener.snapshotWanted(effect.by);
+        return;
+      case 'fetchSnapshot':
+        this.#listener.fetchSnapshot(effect.from, effect.index, effect.term);
+        return;
       case 'role':
         this.#listener.role(effect);
         return;
@@ -285,6 +309,7 @@ export class RaftDriver {
     const sequence = this.#store.write({
       ...(effect.hardState === undefined ? {} : { hardState: effect.hardState }),
       ...(effect.truncateFrom === undefined ? {} : { truncateFrom: effect.truncateFrom }),
+      ...(effect.reset === undefined ? {} : { reset: effect.reset }),
       previousHash,
       entries: effect.entries,
     });

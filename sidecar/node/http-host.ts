@@ -17,7 +17,7 @@ import type {
 } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { ProposeResult, SessionResult } from '../app/host.ts';
-import type { EventFeed, HttpHost, HttpProposal, HttpSessionRequest } from '../http/host.ts';
+import type { EventFeed, HttpHost, HttpProposal, HttpSessionRequest, TakenSnapshot } from '../http/host.ts';
 import type { PeerAddress } from '../peers/contract.ts';
 import type { NodeAppHost } from './app-host.ts';
 import { nodeStatus, type StatusParts } from './node-status.ts';
@@ -124,8 +124,8 @@ export class NodeHttpHost implements HttpHost {
     const { raft } = node.driver;
     return {
       runs: raft.log.runs.list(),
-      snapshotIndex: 0,
-      snapshotTerm: 0,
+      snapshotIndex: raft.log.baseIndex,
+      snapshotTerm: raft.log.runs.baseTerm,
       commitIndex: raft.commitIndex,
       appliedIndex: node.app.applied,
     };
@@ -180,6 +180,15 @@ export class NodeHttpHost implements HttpHost {
 
   setAppVersion(...asked: Parameters<HttpHost['setAppVersion']>): ReturnType<HttpHost['setAppVersion']> {
     return this.#parts.app.setAppVersion(...asked);
+  }
+
+  async takeSnapshot(): Promise<TakenSnapshot | Refusal> {
+    const { snapshots } = this.#parts.node;
+    if (snapshots === undefined) return refusal('UNSUPPORTED', 'this node takes no snapshots');
+    const taken = await snapshots.take();
+    if ('code' in taken) return taken;
+    const { index, term } = taken.meta.point;
+    return { index, term, bytes: taken.bytes };
   }
 
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {

@@ -47,7 +47,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     firstIndex: raft.log.firstIndex,
     lastIndex: raft.log.lastIndex,
     lastTerm: raft.log.lastTerm,
-    snapshotIndex: 0,
+    snapshotIndex: node.snapshots?.newestIndex ?? 0,
     membership: raft.membership,
     members,
     progress: raft.progress().map((p) => progressStatus(node, p)),

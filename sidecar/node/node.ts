@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { PressureLevel } from '../../shared/app-frames.ts';
 import type { Cause } from '../../shared/causes.ts';
 import type { Refusal } from '../../shared/codes.ts';
-import type { ChainHash, Entry, Role } from '../../shared/entry.ts';
+import type { ChainHash, Entry, LogPoint, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type {
   AskReply,
@@ -19,6 +19,7 @@ import type {
   RaftMessage,
   RoutingMessage,
 } from '../../shared/messages.ts';
+import type { SessionTable } from '../machine/session-table.ts';
 import type { Transport } from '../peers/contract.ts';
 import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
@@ -27,6 +28,7 @@ import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
+import type { SnapshotFolder } from '../store/snapshots/folder.ts';
 import { AppSide } from './app-side.ts';
 import { applyLag } from './apply-lag.ts';
 import { CommitWaiters } from './commit-waiters.ts';
@@ -38,6 +40,8 @@ import { pressureOf } from './pressure.ts';
 import { Recorder } from './recorder.ts';
 import { NodeSessions } from './sessions.ts';
 import { Skips } from './skips.ts';
+import { NodeSnapshots, type SnapshotSettings } from './snapshots/node-snapshots.ts';
+import { type TableSources, tableAt } from './snapshots/tables.ts';
 import type { StateWatch } from './state-watch.ts';
 import { Transfers } from './transfers.ts';
 import { VersionPoll } from './version-poll.ts';
@@ -50,6 +54,10 @@ export interface NodeListener {
   pressure(level: PressureLevel): void;
   /** An operator skipped the command at `index`. */
   skipped(index: number): void;
+  /** Asks the local app for its state at `index` or later; false where none is connected that could give it. */
+  takeSnapshot(index: number): boolean;
+  /** The log begins behind what the local app has applied. */
+  outrun(): void;
   /** The local app has another state than others after the same entries, the last of them `entry`. */
   diverged(message: string, entry: number): void;
   /** These sessions ended, since nothing was heard of their clients. */
@@ -63,6 +71,8 @@ export interface NodeOptions {
   readonly raft: RaftConfig;
   readonly stored: StoredState;
   readonly store: Store;
+  /** Absent: this node takes no snapshots, and keeps its whole log. */
+  readonly snapshots?: { readonly folder: SnapshotFolder; readonly settings: SnapshotSettings } | undefined;
   readonly transport: Transport;
   readonly listener: NodeListener;
   readonly log: Logger;
@@ -91,6 +101,7 @@ export class Node implements RoutingPort {
   readonly lostReplies: LostReplies;
   readonly versionPoll: VersionPoll;
   skips: Skips;
+  snapshots: NodeSnapshots | undefined;
   /** How reads taken here ended. */
   readonly readOutcomes = {
     LINEARIZABLE: new Tally(),
@@ -105,6 +116,7 @@ export class Node implements RoutingPort {
   /** Since when the oldest command that waits has been waiting, as far as whole batches tell; 0 when none does. */
   #waitingSince = 0;
   #expiryDue = 0;
+  #committedByCore = 0;
   #housekeeping: NodeJS.Timeout | undefined;
   /** Set while nothing new is taken: the process stops, or the disk is full. */
   closed: Refusal | undefined;
@@ -140,15 +152,23 @@ export class Node implements RoutingPort {
     this.appSide = new AppSide(this);
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
+    this.snapshots = this.#createSnapshots();
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
     this.recorder.started();
   }
 
+  #createSnapshots(): NodeSnapshots | undefined {
+    const { snapshots, stored } = this.options;
+    if (snapshots === undefined) return undefined;
+    return new NodeSnapshots(this, snapshots.folder, snapshots.settings, stored.logBytes);
+  }
+
   #createDriver(): RaftDriver {
-    const { raft, stored, store, transport, log } = this.options;
+    const { raft, stored, store, transport, log, snapshots } = this.options;
     return new RaftDriver(raft, stored, {
       store,
+      committed: Math.max(stored.base.index, snapshots?.folder.newest?.meta.point.index ?? 0),
       transport,
       listener: {
         role: (effect) => this.#roleChanged(effect),
@@ -161,30 +181,38 @@ export class Node implements RoutingPort {
         durable: (index, at) => this.recorder.durable(index, at),
         committed: (before, now) => this.#committed(before, now),
         readIndex: (ref, index) => this.peerRequests.readIndex(ref, index),
+        installed: (point, dropped) => this.#installed(point, dropped),
+        compacted: (point) => this.snapshots?.compacted(point),
+        snapshotWanted: () => this.snapshots?.wanted(),
+        fetchSnapshot: (from, index, term) => this.snapshots?.fetcher.fetch(from, index, term),
         transferFailed: (to) => this.#transferFailed(to),
         whole: () => {
           store.markWhole();
           this.recorder.whole();
           log.info('the log is proven whole again: this node votes');
         },
-        broken: (error) => this.#broken(error),
+        broken: (error) => this.broken(error),
       },
     });
   }
 
   /** Consensus begins again from what the disk holds (after it was full). */
-  restart(store: Store, stored: StoredState): void {
-    this.options = { ...this.options, store, stored };
+  restart(store: Store, stored: StoredState, snapshots: NodeOptions['snapshots']): void {
+    this.options = { ...this.options, store, stored, snapshots };
     this.skips = new Skips(stored.skips);
     this.driver = this.#createDriver();
+    this.snapshots?.stop();
+    this.snapshots = this.#createSnapshots();
     this.recorder.restarted();
     this.driver.start();
+    this.snapshots?.started();
     this.closed = undefined;
   }
 
   start(): void {
     this.recorder.turnsBegin();
     this.driver.start();
+    this.snapshots?.started();
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     this.appSide.tellFitness();
     // A cluster of one need not wait for a leader that cannot exist.
@@ -195,6 +223,7 @@ export class Node implements RoutingPort {
   stop(): void {
     clearInterval(this.#housekeeping);
     this.driver.stop();
+    this.snapshots?.stop();
     this.proposals.close();
     this.reads.close();
   }
@@ -227,6 +256,9 @@ export class Node implements RoutingPort {
         return this.states.receiveHashes(message);
       case 'AppVerdict':
         return this.states.receiveVerdict(message);
+      case 'SnapshotAsk':
+      case 'SnapshotData':
+        return this.snapshots?.receive(message);
       case 'ForwardTransfer':
         if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
         return;
@@ -286,6 +318,7 @@ export class Node implements RoutingPort {
   }
 
   #committed(before: number, now: number): void {
+    this.#committedByCore = now;
     this.recorder.committed(now);
     for (const index of this.skips.committed(now)) this.#skipped(index);
     this.proposals.committed(before, now);
@@ -303,7 +336,35 @@ export class Node implements RoutingPort {
     this.options.listener.skipped(index);
   }
 
-  #broken(error: Error): void {
+  /** The log begins behind a snapshot of another node, and everything up to there is committed. */
+  #installed(point: LogPoint, dropped: number): void {
+    const { index, term } = point;
+    this.options.log.info({ index, term, dropped }, 'the log begins behind a snapshot');
+    const before = this.#committedByCore;
+    this.#committedByCore = index;
+    this.snapshots?.installed(point);
+    // First the app, which must not ask for what the log has no more.
+    this.options.listener.outrun();
+    this.proposals.committed(before, index);
+    this.#commitWaiters.committed(index);
+    this.wake();
+  }
+
+  /** The sessions as of `index`, undefined where nothing reaches back to it. */
+  tableAt(index: number): Promise<SessionTable | undefined> {
+    return tableAt(this.tableSources(), index);
+  }
+
+  tableSources(): TableSources {
+    return {
+      current: this.sessions.machine.table,
+      snapshots: this.options.snapshots?.folder,
+      baseIndex: this.driver.raft.log.baseIndex,
+      read: this.entries.bind(this),
+    };
+  }
+
+  broken(error: Error): void {
     const exitCode = error instanceof StoreError ? 3 : 1;
     this.options.log.fatal({ err: error }, 'this node cannot go on');
     this.stop();
@@ -344,6 +405,7 @@ export class Node implements RoutingPort {
       this.reads.expire(now);
       this.lostReplies.turn(now);
       this.versionPoll.turn(now);
+      this.snapshots?.turn(now);
       this.app.trails(applyLag(this));
       this.states.turn(now, raft.role === 'LEADER', raft.leader);
     }

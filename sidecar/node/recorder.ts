@@ -163,6 +163,28 @@ export class Recorder {
     this.#record({ kind: 'TRANSFER_FAILED', cause: 'TRANSFER_FAILED', peer, reason });
   }
 
+  snapshotTaken(index: number, bytes: number, ms: number): void {
+    this.#record({ kind: 'SNAPSHOT_TAKEN', cause: 'TAKEN', index, bytes, ms: Math.round(ms) });
+  }
+
+  snapshotFailed(reason: string): void {
+    if (this.#repeats('SNAPSHOT_FAILED', '', reason, LIMITS.sameEventMs)) return;
+    this.#record({ kind: 'SNAPSHOT_FAILED', cause: 'FAILED', reason });
+  }
+
+  snapshotFetching(peer: string, index: number, bytes: number, cause: 'BEGUN' | 'RESUMED'): void {
+    this.#record({ kind: 'SNAPSHOT_FETCHING', cause, peer, index, bytes });
+  }
+
+  snapshotInstalled(index: number, bytes: number): void {
+    this.stages.committed.rise(index, this.clock.now());
+    this.#record({ kind: 'SNAPSHOT_INSTALLED', cause: 'FETCHED', index, bytes });
+  }
+
+  compacted(index: number): void {
+    this.#record({ kind: 'COMPACTED', cause: 'SNAPSHOT', index });
+  }
+
   whole(): void {
     this.#record({ kind: 'WHOLE', cause: 'REPAIRED' });
   }

@@ -10,7 +10,6 @@ import { encodeSessionExpire } from '../../shared/wire/session-entries.ts';
 import { ExpiryWatch } from '../machine/expiry-watch.ts';
 import { Sequencer } from '../machine/sequencer.ts';
 import { SessionMachine } from '../machine/session-machine.ts';
-import { concernsSessions, SessionTable } from '../machine/session-table.ts';
 import { Intake, type IntakeHost, type Waiting } from './intake.ts';
 
 /** The log of this node, as far as sessions look at it. */
@@ -66,32 +65,4 @@ export class NodeSessions {
 function expireCommand(sessions: readonly number[]): Command {
   const kind = EntryKind.SESSION_EXPIRE;
   return { kind, command: encodeSessionExpire(sessions), session: 0, sequence: 0 };
-}
-
-/** What the log is read with; `node.entries`. */
-export type ReadEntries = (
-  from: number,
-  through: number,
-  maxEntries: number,
-  maxBytes: number,
-) => Entry[] | Promise<Entry[]>;
-
-/**
- * The sessions as of `index`, where an app says that it stands: from the machine's own table where the app goes on from
- * there, else from the log.
- */
-export async function tableAt(
-  machine: SessionMachine,
-  index: number,
-  read: ReadEntries,
-): Promise<SessionTable> {
-  const table = machine.table.position <= index ? machine.table.clone() : new SessionTable();
-  while (table.position < index) {
-    const entries = await read(table.position + 1, index, LIMITS.appendEntries, LIMITS.logPageBytes);
-    const last = entries.at(-1);
-    if (last === undefined) break;
-    for (const entry of entries) if (concernsSessions(entry)) table.apply(entry);
-    table.passTo(last.index);
-  }
-  return table;
 }

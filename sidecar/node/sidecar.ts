@@ -25,7 +25,7 @@ import { SqliteStore } from '../store/sqlite-store.ts';
 import { NodeAppHost } from './app-host.ts';
 import { type BalancerOptions, Balancers } from './balancers.ts';
 import { NodeHttpHost } from './http-host.ts';
-import { Node } from './node.ts';
+import { Node, type NodeOptions } from './node.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
 
 export interface SidecarOptions extends BalancerOptions {
@@ -48,6 +48,10 @@ export interface SidecarOptions extends BalancerOptions {
   readonly checkQuorum: boolean;
   readonly leaseReads: boolean;
   readonly leaseClockBound: number;
+  /** When a snapshot is due, and how fast it is given to peers; see `SnapshotSettings`. */
+  readonly snapshotBytes: number;
+  readonly snapshotEntries: number;
+  readonly snapshotSendBytes: number;
   readonly logLevel: LogLevel;
 }
 
@@ -103,7 +107,7 @@ class RunningSidecar implements Sidecar {
   readonly #log: Logger;
   readonly ended: Promise<number>;
   #end!: (exitCode: number) => void;
-  #store: Store | undefined;
+  #store: SqliteStore | undefined;
   #transport: TcpTransport | undefined;
   #node!: Node;
   #app: AppServer | undefined;
@@ -163,13 +167,23 @@ class RunningSidecar implements Sidecar {
   }
 
   async #openStore(): Promise<StoredState> {
-    const store: Store = new SqliteStore({ folder: this.#options.dataDir });
+    const store = new SqliteStore({ folder: this.#options.dataDir });
     this.#store = store;
     const stored = await store.open();
     const { proof } = stored;
     if (!proof.whole)
       this.#log.warn({ mustReach: proof.mustReach }, `this node does not vote yet: ${proof.reason}`);
     return stored;
+  }
+
+  #snapshots(): NodeOptions['snapshots'] {
+    const { snapshotBytes, snapshotEntries, snapshotSendBytes } = this.#options;
+    const settings = {
+      bytes: snapshotBytes,
+      entries: snapshotEntries,
+      sendBytesPerSecond: snapshotSendBytes,
+    };
+    return { folder: (this.#store as SqliteStore).snapshots, settings };
   }
 
   #createNode(stored: StoredState, transport: TcpTransport): void {
@@ -179,11 +193,14 @@ class RunningSidecar implements Sidecar {
       raft: raftConfig(this.#options),
       stored,
       store,
+      snapshots: this.#snapshots(),
       transport,
       log: this.#log,
       listener: {
         committed: () => this.#app?.committed(),
         pressure: (level) => this.#app?.setPressure(level),
+        takeSnapshot: (index) => this.#app?.takeSnapshot(index) ?? false,
+        outrun: () => this.#app?.outrun(),
         skipped: (index) => this.#app?.skipped(index),
         diverged: (message, entry) => this.#app?.diverged(message, entry),
         sessionsExpired: (sessions) => this.#app?.sessionsExpired(sessions),
@@ -321,7 +338,7 @@ class RunningSidecar implements Sidecar {
     const stored = await this.#openStore();
     const store = this.#store as Store;
     this.#listenTo(store);
-    this.#node.restart(store, stored);
+    this.#node.restart(store, stored, this.#snapshots());
     this.#node.recorder.diskHasSpace();
   }
 

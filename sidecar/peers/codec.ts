@@ -27,7 +27,9 @@ import type {
   Heartbeat,
   HeartbeatReply,
   PeerMessage,
-  SnapshotChunk,
+  SnapshotAsk,
+  SnapshotData,
+  SnapshotOffer,
   SnapshotReply,
   TellReply,
   TellVersion,
@@ -60,7 +62,7 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   Heartbeat: 'heartbeat',
   HeartbeatReply: 'heartbeatReply',
   TimeoutNow: 'timeoutNow',
-  SnapshotChunk: 'snapshotChunk',
+  SnapshotOffer: 'snapshotOffer',
   SnapshotReply: 'snapshotReply',
   ForwardPropose: 'forwardPropose',
   ForwardProposed: 'forwardProposed',
@@ -71,6 +73,8 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   TellReply: 'tellReply',
   AskVersion: 'askVersion',
   TellVersion: 'tellVersion',
+  SnapshotAsk: 'snapshotAsk',
+  SnapshotData: 'snapshotData',
   AppHashes: 'appHashes',
   AppVerdict: 'appVerdict',
 };
@@ -236,25 +240,14 @@ function readHeartbeatReply(head: Head, body: Body<HeartbeatReply>): HeartbeatRe
   };
 }
 
-function readSnapshotChunk(head: Head, body: Body<SnapshotChunk>): SnapshotChunk {
+function readSnapshotOffer(head: Head, body: Body<SnapshotOffer>): SnapshotOffer {
   const lastIndex = safe(body.lastIndex, 'lastIndex');
   const lastTerm = safe(body.lastTerm, 'lastTerm');
-  const offset = safe(body.offset, 'offset');
-  return {
-    type: 'SnapshotChunk',
-    ...head,
-    lastIndex,
-    lastTerm,
-    offset,
-    data: bytesOf(body.data),
-    done: body.done,
-  };
+  return { type: 'SnapshotOffer', ...head, lastIndex, lastTerm };
 }
 
 function readSnapshotReply(head: Head, body: Body<SnapshotReply>): SnapshotReply {
-  const lastIndex = safe(body.lastIndex, 'lastIndex');
-  const offset = safe(body.offset, 'offset');
-  return { type: 'SnapshotReply', ...head, lastIndex, offset, installed: body.installed };
+  return { type: 'SnapshotReply', ...head, lastIndex: safe(body.lastIndex, 'lastIndex') };
 }
 
 function readCommand({ command, session, sequence, kind, ackBelow }: Command): Command {
@@ -342,6 +335,28 @@ function readTellVersion({ group, from, to }: Head, body: Body<TellVersion>): Te
   return { type: 'TellVersion', group, from, to, id: safe(body.id, 'id'), attached, version };
 }
 
+function readSnapshotAsk({ group, from, to }: Head, body: Body<SnapshotAsk>): SnapshotAsk {
+  const index = safe(body.index, 'index');
+  const term = safe(body.term, 'term');
+  const offset = safe(body.offset, 'offset');
+  const { length } = body;
+  return { type: 'SnapshotAsk', group, from, to, id: safe(body.id, 'id'), index, term, offset, length };
+}
+
+function readSnapshotData({ group, from, to }: Head, body: Body<SnapshotData>): SnapshotData {
+  const index = safe(body.index, 'index');
+  const term = safe(body.term, 'term');
+  const offset = safe(body.offset, 'offset');
+  const size = safe(body.size, 'size');
+  if (size !== 0 && body.digest.length !== HASH_BYTES) {
+    throw new RangeError(`a snapshot's digest has ${body.digest.length} bytes`);
+  }
+  if (offset + body.data.length > size) throw new RangeError('a chunk reaches over the end of its snapshot');
+  const [data, digest] = [bytesOf(body.data), bytesOf(body.digest)];
+  const id = safe(body.id, 'id');
+  return { type: 'SnapshotData', group, from, to, id, index, term, offset, data, size, digest };
+}
+
 function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
   const field: unknown = raw['body'];
   switch (field) {
@@ -363,8 +378,8 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readVoteReply(head, raw[field]);
     case 'timeoutNow':
       return { type: 'TimeoutNow', ...head };
-    case 'snapshotChunk':
-      return readSnapshotChunk(head, raw[field]);
+    case 'snapshotOffer':
+      return readSnapshotOffer(head, raw[field]);
     case 'snapshotReply':
       return readSnapshotReply(head, raw[field]);
     case 'forwardRead':
@@ -381,6 +396,10 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readAskVersion(head, raw[field]);
     case 'tellVersion':
       return readTellVersion(head, raw[field]);
+    case 'snapshotAsk':
+      return readSnapshotAsk(head, raw[field]);
+    case 'snapshotData':
+      return readSnapshotData(head, raw[field]);
     case 'appHashes':
       return readAppHashes(head, raw[field]);
     case 'appVerdict':

@@ -61,12 +61,10 @@ function describeBody(m: RaftMessage): string {
       return `HeartbeatReply term=${m.term} commit=${m.commit} round=${m.round}${m.unfit ? ' unfit' : ''}${m.promiseMs === 0 ? '' : ` promise=${m.promiseMs} clock=${m.clockMs}`}`;
     case 'TimeoutNow':
       return `TimeoutNow term=${m.term}`;
-    case 'SnapshotChunk': {
-      const last = position(m.lastIndex, m.lastTerm);
-      return `SnapshotChunk term=${m.term} last=${last} offset=${m.offset} bytes=${m.data.length}${m.done ? ' done' : ''}`;
-    }
+    case 'SnapshotOffer':
+      return `SnapshotOffer term=${m.term} last=${position(m.lastIndex, m.lastTerm)}`;
     case 'SnapshotReply':
-      return `SnapshotReply term=${m.term} last=${m.lastIndex} offset=${m.offset}${m.installed ? ' installed' : ''}`;
+      return `SnapshotReply term=${m.term} last=${m.lastIndex}`;
   }
 }
 
@@ -78,6 +76,7 @@ export function describeMessage(m: RaftMessage): string {
 function describePersist(e: PersistEffect): string {
   const parts: string[] = [];
   if (e.hardState !== undefined) parts.push(`term=${e.hardState.term} vote=${e.hardState.vote || 'none'}`);
+  if (e.reset !== undefined) parts.push(`begin anew after ${position(e.reset.index, e.reset.term)}`);
   if (e.truncateFrom !== undefined) parts.push(`truncate from ${e.truncateFrom}`);
   if (e.entries.length > 0) parts.push(`append [${describeEntries(e.entries)}]`);
   return `write #${e.sequence}: ${parts.join(', ')}`;
@@ -106,6 +105,14 @@ export function describeEffect(e: Effect): string {
       return `read r${e.ref} refused: ${e.reason}`;
     case 'transferFailed':
       return `gives up the transfer to ${e.to || 'anybody'}`;
+    case 'compact':
+      return `needs no entries through ${position(e.point.index, e.point.term)} any more`;
+    case 'snapshotWanted':
+      return `has no snapshot to offer to ${e.by}`;
+    case 'fetchSnapshot':
+      return `fetches the snapshot ${position(e.index, e.term)} from ${e.from}`;
+    case 'installed':
+      return `begins after the snapshot ${position(e.point.index, e.point.term)}, its log ended at ${e.dropped}`;
     case 'whole':
       return 'has proven its log: it may vote';
     case 'note':

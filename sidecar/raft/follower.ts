@@ -4,14 +4,14 @@
  * MUST: truncate only at a real conflict; commit only what is known to match the leader's log; acknowledge only what
  * this very append proved to match (never "all I have"), and only once the disk has it.
  */
-import type { Append, AppendReply, Heartbeat } from '../../shared/messages.ts';
+import type { Append, AppendReply, Heartbeat, SnapshotOffer } from '../../shared/messages.ts';
 import { campaign } from './election.ts';
 import { commitWithLeader } from './quorum-of-two.ts';
 import { checkWhole } from './recovery.ts';
 import type { RaftState } from './state.ts';
 
 /** A message of the leader of our term has come. */
-function heardLeader(s: RaftState, leader: string): void {
+export function heardLeader(s: RaftState, leader: string): void {
   if (s.role === 'LEADER') throw new Error(`two leaders in term ${s.term}: ${s.id} and ${leader}`);
   if (s.role === 'CANDIDATE' || s.leader !== leader) s.becomeFollower(s.term, leader, 'LEADER_ELECTED');
   else s.resetElectionTimer();
@@ -20,8 +20,9 @@ function heardLeader(s: RaftState, leader: string): void {
   s.promisedAt = s.now;
 }
 
-export function receiveAppend(s: RaftState, m: Append): void {
-  heardLeader(s, m.from);
+export function receiveAppend(s: RaftState, message: Append): void {
+  heardLeader(s, message.from);
+  const m = fromBase(s, message);
   if (s.log.termAt(m.prevIndex) !== m.prevTerm) {
     refuseAppend(s, m);
     return;
@@ -33,6 +34,17 @@ export function receiveAppend(s: RaftState, m: Append): void {
   s.advanceCommit(Math.min(m.commit, matched));
   checkWhole(s);
   s.sendAfterLog(reply(s, m, { ok: true, index: matched, hintIndex: 0, hintTerm: 0 }));
+}
+
+/**
+ * What was compacted was committed, so the leader of any later term has it as we had: of an append that begins before our
+ * log only the rest is looked at.
+ */
+function fromBase(s: RaftState, m: Append): Append {
+  const { baseIndex } = s.log;
+  if (m.prevIndex >= baseIndex) return m;
+  const entries = m.entries.filter(({ index }) => index > baseIndex);
+  return { ...m, prevIndex: baseIndex, prevTerm: s.log.termAt(baseIndex) ?? 0, entries };
 }
 
 function takeEntries(s: RaftState, m: Append): void {
@@ -108,7 +120,7 @@ export function receiveTimeoutNow(s: RaftState): void {
 }
 
 /** A leader of the past spoke: tell it our term, so that it steps down (needed with stickiness: its term stays behind). */
-export function answerOldLeader(s: RaftState, m: Append | Heartbeat): void {
+export function answerOldLeader(s: RaftState, m: Append | Heartbeat | SnapshotOffer): void {
   s.sendAfterHardState({
     type: 'AppendReply',
     group: s.config.group,

@@ -11,6 +11,7 @@ import { takePromise } from './lease.ts';
 import { Progress } from './progress.ts';
 import { allMembers, reachedByQuorum } from './quorum.ts';
 import { confirmReads, startQueuedReads } from './reads.ts';
+import { offerSnapshotAgain, sendSnapshot } from './snapshots.ts';
 import type { RaftState } from './state.ts';
 import { continueTransfer } from './transfer.ts';
 import type { ProposedEntry } from './types.ts';
@@ -76,6 +77,7 @@ export function replicateToAll(s: RaftState): void {
 /** Sends that follower what it misses, as far as its window is open. */
 export function replicate(s: RaftState, p: Progress): void {
   if (p.fetching !== 0 || p.state === 'SNAPSHOT') return;
+  if (p.next <= s.log.baseIndex) return sendSnapshot(s, p);
   if (p.state === 'PROBE') {
     if (!p.probing) p.probing = sendNext(s, p);
     return;
@@ -106,6 +108,7 @@ function sendNext(s: RaftState, p: Progress): boolean {
 }
 
 function sendAppend(s: RaftState, p: Progress, entries: readonly Entry[]): void {
+  if (p.next <= s.log.baseIndex) return sendSnapshot(s, p);
   const prevIndex = p.next - 1;
   const prevTerm = s.log.termAt(prevIndex);
   if (prevTerm === undefined)
@@ -164,7 +167,8 @@ function acknowledged(s: RaftState, p: Progress, index: number): void {
     throw new Error(`${p.id} acknowledges ${index}, beyond the end of our log ${s.log.lastIndex}`);
   }
   p.acknowledge(index, s.now);
-  if (p.state === 'PROBE') p.becomeReplicate();
+  // It may have what a snapshot was offered for: then it needs none.
+  if (p.state === 'PROBE' || (p.state === 'SNAPSHOT' && p.match >= s.log.baseIndex)) p.becomeReplicate();
   const before = s.commit;
   commitByCounting(s);
   if (s.commit === before) replicate(s, p);
@@ -175,6 +179,7 @@ function acknowledged(s: RaftState, p: Progress, index: number): void {
 function refused(s: RaftState, p: Progress, m: AppendReply): void {
   // Where the logs can agree at best: our last index there or before, with a term not above the follower's.
   const guess = s.log.runs.lastIndexWithTermAtMost(m.hintTerm, Math.min(m.hintIndex, s.log.lastIndex));
+  if (p.state === 'SNAPSHOT') return;
   // Reordered: it refused an append from before the ones it has acknowledged since.
   if (p.state === 'PROBE' && m.index !== p.next - 1) return;
   if (p.state === 'REPLICATE' && m.index < p.match) return;
@@ -182,8 +187,11 @@ function refused(s: RaftState, p: Progress, m: AppendReply): void {
   const cause = s.log.termAt(m.hintIndex) === m.hintTerm ? 'GAP' : 'CONFLICT';
   s.note({ about: 'APPEND_REJECTED', peer: p.id, index: m.index, hint: m.hintIndex, cause });
   // It has less than it acknowledged: it lost its disk. Counting it on would be a lie.
-  if (m.hintIndex < p.match) p.match = guess;
-  p.becomeProbe(Math.min(m.index, guess + 1));
+  if (m.hintIndex < p.match) p.match = Math.min(guess, m.hintIndex);
+  const next = Math.min(m.index, guess + 1);
+  // Where the logs can agree at best we have no entries any more, or ours is another history down to there.
+  if (next <= s.log.baseIndex || m.hintIndex < s.log.baseIndex) return sendSnapshot(s, p);
+  p.becomeProbe(next);
   replicate(s, p);
 }
 
@@ -194,7 +202,9 @@ export function receiveHeartbeatReply(s: RaftState, m: HeartbeatReply): void {
   takePromise(s, p, m);
   if (m.commit > p.commit) p.commit = m.commit;
   p.fit = !m.unfit;
-  if (p.state === 'PROBE') {
+  if (p.state === 'SNAPSHOT') {
+    offerSnapshotAgain(s, p);
+  } else if (p.state === 'PROBE') {
     // The probe or its answer was lost, or is late: ask again, but not at every answer (reads cause many).
     if (s.now - p.probedAt >= s.config.heartbeatMs) p.probing = false;
     replicate(s, p);

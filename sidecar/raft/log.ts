@@ -4,7 +4,7 @@
  * MUST: know the term of every index without I/O; keep every entry in memory that is not both durable and
  * committed. MAY: forget older entries when the tail grows past its bound; they are then fetched from the disk.
  */
-import { type ChainHash, type Entry, entryBytes, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, entryBytes, type LogPoint, ORIGIN } from '../../shared/entry.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
 
 /**
@@ -26,16 +26,31 @@ export class RaftLog {
   /** Time and hash of the entry just before the tail; hash undefined when only the disk knows it. */
   #baseTime = 0;
   #baseHash: ChainHash | undefined;
+  /** Just before the first entry of the log, where that is known with its hash. */
+  #origin: LogPoint;
 
-  constructor(runs: readonly TermRun[], tail: readonly Entry[]) {
-    this.runs = new TermRuns(runs);
+  /** `base`: what the log continues. */
+  constructor(runs: readonly TermRun[], tail: readonly Entry[], base: LogPoint = ORIGIN) {
+    this.runs = new TermRuns(runs, base.index, base.term);
+    this.#origin = base;
     this.#entries = [...tail];
     for (const entry of tail) this.#tailBytes += tailBytes(entry);
     const first = tail[0]?.index ?? this.lastIndex + 1;
     if ((tail.at(-1)?.index ?? this.lastIndex) !== this.lastIndex) {
       throw new RangeError('the tail does not end where the log ends');
     }
-    this.#baseHash = first === 1 ? ZERO_HASH : undefined;
+    if (first === base.index + 1) this.#tailIsWhole();
+  }
+
+  /** The tail begins where the log begins. */
+  #tailIsWhole(): void {
+    this.#baseTime = this.#origin.time;
+    this.#baseHash = this.#origin.hash;
+  }
+
+  /** Everything up to here is in snapshots alone; 0: nothing is. */
+  get baseIndex(): number {
+    return this.runs.baseIndex;
   }
 
   get firstIndex(): number {
@@ -76,6 +91,7 @@ export class RaftLog {
 
   /** Chain hash at `index` if memory knows it (the entry must have been sealed). */
   hashAt(index: number): ChainHash | undefined {
+    if (index === this.#origin.index) return this.#origin.hash;
     if (index === this.tailFirst - 1) return this.#baseHash;
     return this.entryAt(index)?.hash;
   }
@@ -98,7 +114,31 @@ export class RaftLog {
     }
     this.#entries.length = this.#head + keep;
     this.runs.truncateFrom(index);
-    if (index < first) this.#baseHash = index === 1 ? ZERO_HASH : undefined;
+    if (index >= first) return;
+    this.#baseHash = undefined;
+    if (index - 1 === this.#origin.index) this.#tailIsWhole();
+  }
+
+  /** Forgets every entry up to `point`: a snapshot has them. */
+  compactTo(point: LogPoint): void {
+    if (point.index <= this.baseIndex) return;
+    if (this.termAt(point.index) !== point.term)
+      throw new RangeError(`the log has another entry at ${point.index} than the snapshot there`);
+    this.runs.compactTo(point.index);
+    this.#origin = point;
+    for (let index = this.tailFirst; index <= Math.min(point.index, this.lastIndex); index++)
+      this.#forgetFirst();
+    this.#cutOff();
+  }
+
+  /** Begins anew, empty, where a snapshot ends. */
+  resetTo(point: LogPoint): void {
+    this.runs.resetTo(point.index, point.term);
+    this.#entries = [];
+    this.#head = 0;
+    this.#tailBytes = 0;
+    this.#origin = point;
+    this.#tailIsWhole();
   }
 
   /**
@@ -121,16 +161,21 @@ export class RaftLog {
   /** Forgets the oldest entries while the tail is over `maxBytes`, but none after `upTo`. */
   trim(maxBytes: number, upTo: number): void {
     if (this.#tailBytes <= maxBytes) return;
-    let index = this.tailFirst;
-    while (this.#tailBytes > maxBytes && index <= upTo) {
-      const entry = this.#entries[this.#head] as Entry;
-      this.#tailBytes -= tailBytes(entry);
-      this.#baseTime = entry.time;
-      this.#baseHash = entry.hash;
-      this.#entries[this.#head] = undefined as never;
-      this.#head++;
-      index++;
-    }
+    for (let index = this.tailFirst; this.#tailBytes > maxBytes && index <= upTo; index++)
+      this.#forgetFirst();
+    this.#cutOff();
+  }
+
+  #forgetFirst(): void {
+    const entry = this.#entries[this.#head] as Entry;
+    this.#tailBytes -= tailBytes(entry);
+    this.#baseTime = entry.time;
+    this.#baseHash = entry.hash;
+    this.#entries[this.#head] = undefined as never;
+    this.#head++;
+  }
+
+  #cutOff(): void {
     // Cutting the free slots off costs a copy: do it when they are half of the array.
     if (this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);

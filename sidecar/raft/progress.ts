@@ -3,7 +3,7 @@
  *
  * PROBE      we do not know where the logs meet: one append at a time.
  * REPLICATE  we know: appends are pipelined within the window.
- * SNAPSHOT   it needs entries we no longer have (from the snapshot issue on).
+ * SNAPSHOT   it needs entries we no longer have: it is offered a snapshot, and no appends are sent (snapshots.ts).
  */
 import type { ClockRate } from './clock-rate.ts';
 
@@ -37,6 +37,9 @@ export class Progress {
   probedAt = Number.NEGATIVE_INFINITY;
   /** Entries from this index are being read from our disk for it; 0 when none are. */
   fetching = 0;
+  /** SNAPSHOT: the one it is offered, and when that was said last; 0 while we have none. */
+  snapshot = 0;
+  offeredAt = Number.NEGATIVE_INFINITY;
   /** Highest commit index that it was told. */
   commitSent = 0;
   /** Highest confirmation round it answered. */
@@ -107,11 +110,20 @@ export class Progress {
     this.#forgetInflight();
   }
 
+  becomeSnapshot(): void {
+    this.state = 'SNAPSHOT';
+    this.probing = false;
+    this.fetching = 0;
+    this.snapshot = 0;
+    this.#forgetInflight();
+  }
+
   /** Starts over at `next`; what was on its way is forgotten. */
   becomeProbe(next: number): void {
     this.state = 'PROBE';
     this.probing = false;
     this.fetching = 0;
+    this.snapshot = 0;
     this.next = Math.max(next, this.match + 1);
     this.#forgetInflight();
   }

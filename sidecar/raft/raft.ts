@@ -3,7 +3,7 @@
  * of these are handed in. See `types.ts` for what a driver must and may do.
  */
 import type { Membership, Role } from '../../shared/entry.ts';
-import type { RaftMessage } from '../../shared/messages.ts';
+import type { Append, Heartbeat, RaftMessage, SnapshotOffer } from '../../shared/messages.ts';
 import { campaign, noteVoteReply, receiveVoteReply, receiveVoteRequest, replyToVote } from './election.ts';
 import { setFit } from './fitness.ts';
 import { answerOldLeader, receiveAppend, receiveHeartbeat, receiveTimeoutNow } from './follower.ts';
@@ -20,6 +20,7 @@ import type { Progress } from './progress.ts';
 import { commitWithLeader, tellDurable } from './quorum-of-two.ts';
 import { receiveRead } from './reads.ts';
 import { checkWhole } from './recovery.ts';
+import { compact, haveSnapshots, install, receiveSnapshotOffer, receiveSnapshotReply } from './snapshots.ts';
 import { RaftState } from './state.ts';
 import { holdsQuorumAt, tick } from './timing.ts';
 import { startTransfer } from './transfer.ts';
@@ -122,6 +123,12 @@ function handle(s: RaftState, input: Input): void {
       return receiveRead(s, input.ref);
     case 'leaseRead':
       return receiveLeaseRead(s, input.ref);
+    case 'snapshots':
+      return haveSnapshots(s, input.points);
+    case 'compact':
+      return compact(s, input.point);
+    case 'install':
+      return install(s, input.point);
     case 'applied':
       s.applied = input.index;
       return;
@@ -150,15 +157,20 @@ function receive(s: RaftState, m: RaftMessage): void {
       const handedOver = m.transfer && s.transfer?.to === m.from;
       if (!m.preVote) s.becomeFollower(m.term, '', handedOver ? 'TRANSFERRED' : 'HIGHER_TERM');
     } else if (!(m.type === 'VoteReply' && m.preVote && m.granted)) {
-      const leads = m.type === 'Append' || m.type === 'Heartbeat' || m.type === 'SnapshotChunk';
+      const leads = isOfLeader(m);
       s.becomeFollower(m.term, leads ? m.from : '', leads ? 'LEADER_ELECTED' : 'HIGHER_TERM');
     }
   } else if (m.term < s.term) {
-    if (m.type === 'Append' || m.type === 'Heartbeat') answerOldLeader(s, m);
+    if (isOfLeader(m)) answerOldLeader(s, m);
     else if (m.type === 'VoteRequest') replyToVote(s, m, 'OLD_TERM');
     return;
   }
   dispatch(s, m);
+}
+
+/** Only the leader of its term sends these. */
+function isOfLeader(m: RaftMessage): m is Append | Heartbeat | SnapshotOffer {
+  return m.type === 'Append' || m.type === 'Heartbeat' || m.type === 'SnapshotOffer';
 }
 
 function dispatch(s: RaftState, m: RaftMessage): void {
@@ -177,10 +189,10 @@ function dispatch(s: RaftState, m: RaftMessage): void {
       return receiveHeartbeatReply(s, m);
     case 'TimeoutNow':
       return receiveTimeoutNow(s);
-    case 'SnapshotChunk':
+    case 'SnapshotOffer':
+      return receiveSnapshotOffer(s, m);
     case 'SnapshotReply':
-      // Nobody sends these before the log can be compacted.
-      return;
+      return receiveSnapshotReply(s, m);
   }
 }
 
@@ -221,7 +233,8 @@ function finishStep(s: RaftState): void {
 }
 
 function gatherWrites(s: RaftState, persists: PersistEffect[]): void {
-  if (!s.hardStateChanged && s.truncateFrom === undefined && s.appended.length === 0) return;
+  if (!s.hardStateChanged && s.truncateFrom === undefined && s.reset === undefined && s.appended.length === 0)
+    return;
   const sequence = ++s.writeSequence;
   if (s.hardStateChanged) s.hardStateSequence = sequence;
   s.writes.push({ sequence, last: s.log.lastIndex });
@@ -230,11 +243,13 @@ function gatherWrites(s: RaftState, persists: PersistEffect[]): void {
     sequence,
     hardState: s.hardStateChanged ? { term: s.term, vote: s.vote } : undefined,
     truncateFrom: s.truncateFrom,
+    reset: s.reset,
     entries: s.appended,
     expectedHash: s.expectedHash,
   });
   s.hardStateChanged = false;
   s.truncateFrom = undefined;
+  s.reset = undefined;
   s.appended = [];
   s.expectedHash = '';
 }

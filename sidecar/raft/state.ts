@@ -5,7 +5,7 @@
  * stands beside it.
  */
 import type { Cause } from '../../shared/causes.ts';
-import type { Entry, Role } from '../../shared/entry.ts';
+import type { Entry, LogPoint, Role } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
@@ -40,6 +40,8 @@ export class RaftState {
   /** Whom we voted for in `term`, '' for nobody. Changes only from '' to a name, or back to '' with a higher term. */
   vote: string;
   readonly log: RaftLog;
+  /** Snapshots on our disk that can be given to others, ascending. */
+  snapshots: readonly LogPoint[] = [];
 
   // -- volatile, all roles
   role: Role = 'FOLLOWER';
@@ -109,6 +111,7 @@ export class RaftState {
   /** Writes gathered in this step; one `persist` effect at its end. */
   hardStateChanged = false;
   truncateFrom: number | undefined;
+  reset: LogPoint | undefined;
   appended: Entry[] = [];
   expectedHash = '';
   /** Messages of this step that must wait for the disk, with what they wait for. */
@@ -130,8 +133,10 @@ export class RaftState {
     this.id = config.id;
     this.term = start.hardState.term;
     this.vote = start.hardState.vote;
-    this.log = new RaftLog(start.runs, start.tail);
+    this.log = new RaftLog(start.runs, start.tail, start.base);
     this.durable = this.log.lastIndex;
+    // A snapshot is of what was committed.
+    this.commit = start.committed;
     this.now = clock.now;
     this.wall = clock.wall;
     if (start.mustReach !== undefined) {
@@ -243,6 +248,23 @@ export class RaftState {
     this.truncateFrom = from;
     this.durable = Math.min(this.durable, from - 1);
     for (const write of this.writes) write.last = Math.min(write.last, from - 1);
+  }
+
+  /** Drops the whole log for a snapshot that has more than we know to be committed. */
+  resetLog(point: LogPoint): void {
+    if (point.index <= this.commit)
+      throw new Error(`a snapshot of ${point.index} over commit ${this.commit}`);
+    if (this.appended.length > 0) throw new Error('a snapshot is installed after an append in one step');
+    const dropped = this.log.lastIndex;
+    // What was committed is in the snapshot as it is in our log; of the rest our disk may have another history.
+    this.durable = Math.min(this.durable, this.commit);
+    for (const write of this.writes) write.last = Math.min(write.last, this.commit);
+    this.log.resetTo(point);
+    this.reset = point;
+    this.truncateFrom = undefined;
+    this.matched = Math.max(this.matched, point.index);
+    this.commit = point.index;
+    this.effects.push({ type: 'installed', point, dropped });
   }
 
   /** Raises the commit index. */

@@ -10,7 +10,7 @@
  * It MAY delay, drop, duplicate or reorder messages.
  */
 import type { Cause } from '../../shared/causes.ts';
-import type { Entry, EntryKind, HardState, Membership, Role } from '../../shared/entry.ts';
+import type { Entry, EntryKind, HardState, LogPoint, Membership, Role } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 
@@ -66,6 +66,10 @@ export interface LeaseConfig {
 /** What a node knows when it starts: all of it from its disk. */
 export interface RaftStart {
   readonly hardState: HardState;
+  /** What the log continues. */
+  readonly base: LogPoint;
+  /** The newest snapshot on the disk is of everything up to here; at least `base`. */
+  readonly committed: number;
   readonly runs: readonly TermRun[];
   /** The newest entries, contiguous up to the end of the log; may be a part of it. */
   readonly tail: readonly Entry[];
@@ -101,6 +105,12 @@ export type Input =
   | { readonly type: 'read'; readonly ref: number }
   /** The same without asking anybody, on the strength of the lease. Answered in the same step. */
   | { readonly type: 'leaseRead'; readonly ref: number }
+  /** These snapshots are on our disk and can be given to others, ascending. */
+  | { readonly type: 'snapshots'; readonly points: readonly LogPoint[] }
+  /** Entries up to here are in a snapshot, and are not needed any more. Answered by `compact`. */
+  | { readonly type: 'compact'; readonly point: LogPoint }
+  /** A snapshot of another node is on our disk, whole and proven: begin there, unless we have all that by now. */
+  | { readonly type: 'install'; readonly point: LogPoint }
   /** The app has applied through this index (told to the leader for the lags). */
   | { readonly type: 'applied'; readonly index: number }
   /** Should this node lead, if it can be chosen (is its app healthy)? Until told otherwise: yes. */
@@ -140,6 +150,8 @@ export interface PersistEffect {
   readonly hardState: HardState | undefined;
   /** Drop every entry from this index on, before appending. */
   readonly truncateFrom: number | undefined;
+  /** Drop the whole log, and begin anew after this, before appending. */
+  readonly reset: LogPoint | undefined;
   readonly entries: readonly Entry[];
   /** The leader's chain hash at the last of `entries`, '' when it told none. */
   readonly expectedHash: string;
@@ -208,6 +220,14 @@ export type Effect =
       readonly maxBytes: number;
     }
   | { readonly type: 'commit'; readonly index: number }
+  /** The log begins behind this now: older entries may be dropped from the disk, at leisure. */
+  | { readonly type: 'compact'; readonly point: LogPoint }
+  /** That follower needs a snapshot, and there is none to offer. */
+  | { readonly type: 'snapshotWanted'; readonly by: string }
+  /** Get this snapshot from that node, then say `install`. Said again and again while it is needed. */
+  | { readonly type: 'fetchSnapshot'; readonly from: string; readonly index: number; readonly term: number }
+  /** The log was dropped (it ended at `dropped`) and begins behind this snapshot, which is what is committed now. */
+  | { readonly type: 'installed'; readonly point: LogPoint; readonly dropped: number }
   | RoleEffect
   /** In our log at firstIndex…, in `term`; not committed yet. */
   | { readonly type: 'proposed'; readonly ref: number; readonly firstIndex: number; readonly term: number }

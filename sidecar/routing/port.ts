@@ -67,7 +67,7 @@ export interface RoutingPort {
   placed?(first: number, last: number, waitedSince: number): void;
   /** Asks our own core for a read index; it answers through `ReadRouter.localReadIndex` with the same number. */
   requestReadIndex(ref: number): void;
-  /** Term of our own log at a committed index. */
+  /** Term of our own log at a committed index; undefined where the log does not reach back to it any more. */
   termAt(index: number): number | undefined;
   /** What a ticket's client is told, now that the entry at the ticket's index is decided (and applied, where it waits for that). */
   outcomeOf(ticket: Ticket): ProposalOutcome | Refusal;

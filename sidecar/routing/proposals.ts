@@ -243,7 +243,9 @@ export class ProposalRouter {
   committed(before: number, now: number): void {
     this.#watched.visit(before, now, (ticket) => {
       this.#ends(ticket);
-      if (this.#port.termAt(ticket.index) !== ticket.term) this.#surelyLost(ticket);
+      const term = this.#port.termAt(ticket.index);
+      if (term === undefined) this.#forgotten(ticket);
+      else if (term !== ticket.term) this.#surelyLost(ticket);
       else if (answeredWhen(ticket) === 'COMMITTED') this.#answer(ticket);
     });
   }
@@ -265,6 +267,14 @@ export class ProposalRouter {
     this.#watched.remove(ticket);
     if (ticket.expectedTerm === undefined) this.#again(ticket);
     else this.#refuse(ticket, 'TERM_CHANGED', `term ${ticket.term} ended before the command was committed`);
+  }
+
+  /** The log begins behind its place by now, so nobody can say whose entry stood there. */
+  #forgotten(ticket: Ticket): void {
+    this.#watched.remove(ticket);
+    ticket.unsure = true;
+    if (isRepeatable(ticket)) this.#again(ticket);
+    else this.#refuse(ticket, 'LEADER_LOST', 'a snapshot took the place of the log where the command stood');
   }
 
   #again(ticket: Ticket): void {

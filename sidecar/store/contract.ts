@@ -11,7 +11,7 @@
  *  - never return an entry whose chain hash does not prove it.
  * The store MUST NOT decide anything about Raft.
  */
-import type { ChainHash, Entry, HardState } from '../../shared/entry.ts';
+import type { ChainHash, Entry, HardState, LogPoint } from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 
 /**
@@ -22,6 +22,8 @@ export interface LogWrite {
   readonly hardState?: HardState;
   /** Every entry with this index or a later one is dropped. */
   readonly truncateFrom?: number;
+  /** The whole log is dropped, and begins after this. In a write of its own, hard state aside. */
+  readonly reset?: LogPoint;
   /** Chain hash of the entry just before `entries[0]`. Unused when there are no entries. */
   readonly previousHash: ChainHash;
   /** Contiguous, continuing the log (after the truncation), each one sealed (`record` and `hash` filled). */
@@ -50,12 +52,16 @@ export interface StoredState {
   readonly hardState: HardState;
   /** Random id of this data folder, minted when it was made. */
   readonly incarnation: string;
+  /** What the log continues: the last entry that was compacted away. Its time is 0 where entries follow. */
+  readonly base: LogPoint;
   readonly firstIndex: number;
   readonly lastIndex: number;
   readonly lastHash: ChainHash;
   readonly runs: readonly TermRun[];
   /** The newest entries (contiguous, up to lastIndex), at most `tailBytes` of them: they warm the tail cache. */
   readonly tail: readonly Entry[];
+  /** Bytes of all records. */
+  readonly logBytes: number;
   /** Every SKIP entry of the log, ascending. */
   readonly skips: readonly SkipMark[];
   readonly proof: Proof;
@@ -122,8 +128,14 @@ export interface Store {
    * Ordered after the writes queued before it. Throws StoreError; RangeError when `from` is not in the log.
    */
   read(from: number, to: number, maxBytes: number): Promise<Entry[]>;
-  /** Chain hash at `index` (ZERO_HASH at 0), or undefined when the log does not have it. */
+  /** Chain hash at `index` (also at the base of the log), or undefined when the log does not have it. */
   hashAt(index: number): Promise<ChainHash | undefined>;
+  /**
+   * Entries up to `point` are not needed any more: they go in small steps, behind everything that is queued. The log
+   * on the disk may go on to begin earlier than asked. `relies`: there is a snapshot with the app's bytes that has them;
+   * a start without it finds that this node has forgotten.
+   */
+  compact(point: LogPoint, relies: boolean): void;
   /**
    * The node has repaired its log from its peers up to `mustReach` at least: forget that it was not whole.
    * Until then every start says `whole: false` again.

@@ -4,9 +4,10 @@
  * MUST: keep within the asked bytes, whatever the size of the rows.
  * MUST NOT: be called while a write is in flight.
  */
-import { type ChainHash, type Entry, ZERO_HASH } from '../../shared/entry.ts';
+import type { ChainHash, Entry } from '../../shared/entry.ts';
 import type { TermRuns } from '../../shared/term-runs.ts';
 import { StoreError } from './contract.ts';
+import type { LogShape } from './log-shape.ts';
 import type { LogTable } from './log-table.ts';
 import { type PackedRow, provenEntries, unpackRow } from './packed-row.ts';
 
@@ -18,7 +19,7 @@ export async function readEntries(
   to: number,
   maxBytes: number,
 ): Promise<Entry[]> {
-  checkRange(from, to, runs.lastIndex);
+  checkRange(from, to, runs.firstIndex, runs.lastIndex);
   const end = Math.min(to, runs.lastIndex);
   const entries: Entry[] = [];
   let bytes = 0;
@@ -58,11 +59,11 @@ async function pageAt(
 /** Chain hash at `index`, undefined when the log does not have it. Throws StoreError for damage. */
 export async function readHash(
   table: LogTable,
-  lastIndex: number,
+  { base, lastIndex }: LogShape,
   index: number,
 ): Promise<ChainHash | undefined> {
-  if (index === 0) return ZERO_HASH;
-  if (!Number.isSafeInteger(index) || index < 0 || index > lastIndex) return undefined;
+  if (index === base.index) return base.hash;
+  if (!Number.isSafeInteger(index) || index < base.index || index > lastIndex) return undefined;
   const row = await rowHolding(table, index);
   return unpackRow(row)[index - row.firstIndex]?.hash;
 }
@@ -74,11 +75,13 @@ export async function rowHolding(table: LogTable, index: number): Promise<Packed
   return row;
 }
 
-/** Throws RangeError unless `from`…`to` begins in a log that ends at `lastIndex`. */
-export function checkRange(from: number, to: number, lastIndex: number): void {
+/** Throws RangeError unless `from`…`to` begins in a log of `firstIndex` to `lastIndex`. */
+export function checkRange(from: number, to: number, firstIndex: number, lastIndex: number): void {
   const whole = Number.isSafeInteger(from) && Number.isSafeInteger(to);
-  if (!whole || from < 1 || from > lastIndex || to < from) {
-    throw new RangeError(`cannot read ${String(from)} to ${String(to)}: the log ends at ${lastIndex}`);
+  if (!whole || from < firstIndex || from > lastIndex || to < from) {
+    const log =
+      firstIndex === 1 ? `the log ends at ${lastIndex}` : `the log holds ${firstIndex} to ${lastIndex}`;
+    throw new RangeError(`cannot read ${String(from)} to ${String(to)}: ${log}`);
   }
 }
 

@@ -11,7 +11,8 @@ import {
   type Entry,
   HASH_BYTES,
   type HardState,
-  ZERO_HASH,
+  type LogPoint,
+  ORIGIN,
 } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
@@ -22,9 +23,17 @@ export class LogShape {
   /** Chain hash at the last index; undefined after a truncation whose new end was not read yet. */
   lastHash: ChainHash | undefined;
 
-  constructor(runs: Iterable<TermRun> = [], lastHash: ChainHash | undefined = ZERO_HASH) {
-    this.runs = new TermRuns(runs);
+  /** Just before the first entry. */
+  base: LogPoint;
+
+  constructor(
+    runs: Iterable<TermRun> = [],
+    lastHash: ChainHash | undefined = ORIGIN.hash,
+    base: LogPoint = ORIGIN,
+  ) {
+    this.runs = new TermRuns(runs, base.index, base.term);
     this.lastHash = lastHash;
+    this.base = base;
   }
 
   get lastIndex(): number {
@@ -36,15 +45,17 @@ export class LogShape {
   }
 
   copy(): LogShape {
-    return new LogShape(this.runs.list(), this.lastHash);
+    return new LogShape(this.runs.list(), this.lastHash, this.base);
   }
 
   /** Takes a write into the shape; returns the bytes of its records. Throws RangeError on a broken contract. */
   accept(write: LogWrite): number {
-    const { hardState, truncateFrom, entries } = write;
+    const { hardState, truncateFrom, reset, entries } = write;
     if (hardState !== undefined) checkHardState(hardState);
+    if (reset !== undefined) this.#checkReset(write, reset);
     if (truncateFrom !== undefined) this.#checkTruncation(truncateFrom);
     const bytes = entries.length === 0 ? 0 : this.#checkEntries(write);
+    if (reset !== undefined) this.resetTo(reset);
     if (truncateFrom !== undefined) this.truncateFrom(truncateFrom);
     this.append(entries);
     return bytes;
@@ -53,7 +64,20 @@ export class LogShape {
   truncateFrom(index: number): void {
     if (index > this.lastIndex) return;
     this.runs.truncateFrom(index);
-    this.lastHash = index === this.runs.firstIndex ? ZERO_HASH : undefined;
+    this.lastHash = index === this.runs.firstIndex ? this.base.hash : undefined;
+  }
+
+  resetTo(base: LogPoint): void {
+    this.base = base;
+    this.runs.resetTo(base.index, base.term);
+    this.lastHash = base.hash;
+  }
+
+  /** The first entries are gone, up to `base`. */
+  compactTo(base: LogPoint): void {
+    if (base.index <= this.base.index) return;
+    this.runs.compactTo(base.index);
+    this.base = base;
   }
 
   append(entries: readonly Entry[]): void {
@@ -74,6 +98,16 @@ export class LogShape {
     this.lastHash = previous.hash;
   }
 
+  #checkReset({ truncateFrom, entries }: LogWrite, { index, term, hash }: LogPoint): void {
+    assertSafeIndex(index, 'index');
+    assertSafeIndex(term, 'term');
+    if (hash.length !== HASH_BYTES) throw new RangeError('the hash of the new beginning is not a chain hash');
+    if (index < this.runs.baseIndex)
+      throw new RangeError(`the log begins after ${this.runs.baseIndex} already`);
+    if (truncateFrom !== undefined || entries.length > 0)
+      throw new RangeError('a write that begins the log anew holds nothing else of the log');
+  }
+
   #checkTruncation(index: number): void {
     assertSafeIndex(index, 'truncateFrom');
     const { firstIndex, lastIndex } = this.runs;
@@ -85,7 +119,8 @@ export class LogShape {
   #checkEntries({ truncateFrom, previousHash, entries }: LogWrite): number {
     let index = Math.min(truncateFrom ?? Number.POSITIVE_INFINITY, this.lastIndex + 1);
     if (previousHash.length !== HASH_BYTES) throw new RangeError('previousHash is not a chain hash');
-    const known = index > this.lastIndex ? this.lastHash : index === 1 ? ZERO_HASH : undefined;
+    const atBase = index === this.runs.firstIndex ? this.base.hash : undefined;
+    const known = index > this.lastIndex ? this.lastHash : atBase;
     if (known !== undefined && known !== previousHash) {
       throw new RangeError(`previousHash is not the chain hash at ${index - 1}`);
     }

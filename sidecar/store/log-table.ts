@@ -4,7 +4,7 @@
  * MUST: be the only place that names these tables after they were made; bound the memory of every read.
  * MUST NOT: decide when something is written, or judge what it read (`packed-row.ts` proves entries).
  */
-import { type ChainHash, HASH_BYTES, type HardState } from '../../shared/entry.ts';
+import { type ChainHash, HASH_BYTES, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
 import { hashFromBytes, hashToBytes } from '../../shared/wire/record.ts';
 import { type SkipMark, StoreError } from './contract.ts';
 import type { PackedRow } from './packed-row.ts';
@@ -65,6 +65,12 @@ export interface NodeState {
   readonly hardState: HardState;
 }
 
+/** What the log continues, and whether a snapshot must have what came before. */
+export interface Base {
+  readonly point: LogPoint;
+  readonly relies: boolean;
+}
+
 export class LogTable {
   readonly #driver: SqliteDriver;
   readonly #statements: { readonly [name in keyof typeof SQL]: PreparedStatement };
@@ -121,6 +127,36 @@ export class LogTable {
     return this.#driver.exec(`BEGIN IMMEDIATE; ${updateHardState(hardState)}; COMMIT`);
   }
 
+  /** In a transaction: drops the whole log, which begins after `point` then. */
+  async reset(point: LogPoint): Promise<void> {
+    await this.#driver.exec('DELETE FROM log; DELETE FROM skips');
+    await this.#driver.exec(updateBase({ point, relies: true }));
+  }
+
+  /** Drops the rows that begin at `through` or before. All in one transaction. */
+  dropRows(through: number, base: Base): Promise<void> {
+    return this.#driver.exec(`BEGIN IMMEDIATE; ${updateBase(base)};
+      DELETE FROM log WHERE first_index <= ${through}; DELETE FROM skips WHERE at <= ${base.point.index}; COMMIT`);
+  }
+
+  /** Bytes of all records, as they lie in the rows. */
+  async bytes(): Promise<number> {
+    const [row] = await this.#driver.query('SELECT coalesce(sum(length(records)), 0) AS bytes FROM log');
+    return row === undefined ? 0 : integerOf(row, 'bytes');
+  }
+
+  async base(): Promise<Base> {
+    const [row] = await this.#driver.query('SELECT at, term, time, hash, relies FROM base');
+    if (row === undefined) return { point: ORIGIN, relies: false };
+    const point = {
+      index: integerOf(row, 'at'),
+      term: integerOf(row, 'term'),
+      time: integerOf(row, 'time'),
+      hash: toHash(row, 'hash'),
+    };
+    return { point, relies: row['relies'] === 1 };
+  }
+
   commit(): Promise<void> {
     return this.#driver.exec('COMMIT');
   }
@@ -154,12 +190,17 @@ export class LogTable {
     return row === undefined ? undefined : toPackedRow(row);
   }
 
+  /** The last of the rows that begin in `from`…`to` and have at most `maxBytes` of records together: the first always is one. */
+  async edgeFrom(from: number, to: number, maxBytes: number): Promise<number | undefined> {
+    return edgeOf(await this.#statements.edgeAfter.rows(from, to, maxBytes));
+  }
+
   /**
    * The rows from the one that begins at `from` on, as one row: at least that one, and no more than `maxBytes`
    * of records otherwise. All rows in `from`…`to` must be of one term. Undefined when none begins at `from`.
    */
   async pageFrom(from: number, to: number, maxBytes: number): Promise<PackedRow | undefined> {
-    const last = edgeOf(await this.#statements.edgeAfter.rows(from, to, maxBytes));
+    const last = await this.edgeFrom(from, to, maxBytes);
     return last === undefined ? undefined : this.#page(from, last);
   }
 
@@ -225,6 +266,11 @@ export class LogTable {
 /** The vote travels as hex: no byte of it can end the literal. */
 function updateHardState({ term, vote }: HardState): string {
   return `UPDATE node_state SET term = ${term}, vote = CAST(x'${Buffer.from(vote).toString('hex')}' AS TEXT)`;
+}
+
+function updateBase({ point: { index, term, time, hash }, relies }: Base): string {
+  const hex = hashToBytes(hash).toString('hex');
+  return `INSERT OR REPLACE INTO base VALUES (1, ${index}, ${term}, ${time}, x'${hex}', ${relies ? 1 : 0})`;
 }
 
 function edgeOf([row]: readonly SqlRow[]): number | undefined {

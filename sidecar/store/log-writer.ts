@@ -1,7 +1,7 @@
 /**
  * One commit at a time: brings a merged write to SQLite and to the guard, in the only safe order.
  *
- *   1. before entries are truncated: the guard gets the lower watermark, and is synced;
+ *   1. before entries are truncated, or the log is dropped for a snapshot: the guard gets the lower watermark, and is synced;
  *   2. SQLite commits (one fsync of its WAL);
  *   3. the guard notes the new watermark, to be written a moment later; a changed term or vote is written and synced now.
  * So the guard never promises what SQLite does not hold, and term and vote are in both when `commit` settles.
@@ -9,12 +9,12 @@
  * MUST: leave `durable` as it was when a commit throws.
  * MUST NOT: run two commits, or a commit and a read, at once (the store's FIFO sees to it); retry.
  */
-import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, type HardState, type LogPoint, ZERO_HASH } from '../../shared/entry.ts';
 import { StoreError } from './contract.ts';
 import type { Damage, GuardFile, GuardState } from './guard.ts';
 import { rowHolding } from './log-reader.ts';
 import type { LogShape } from './log-shape.ts';
-import type { LogTable } from './log-table.ts';
+import type { Base, LogTable } from './log-table.ts';
 import type { MergedWrite } from './merge-writes.ts';
 import { packRow, planRows, type RowPlan, unpackRow } from './packed-row.ts';
 import { skipsIn } from './skips.ts';
@@ -30,6 +30,8 @@ const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** What a row costs in the WAL beyond its records: the leaf page it shares with others. */
 const WAL_ROW_BYTES = 4096;
 const PROBE_BYTES = 64 * 1024;
+/** Rows dropped in one transaction of a compaction, in bytes of records (one row at least): commits wait for it. */
+const COMPACT_BYTES = 8 * 1024 * 1024;
 
 /** Where the log will end after a truncation. */
 interface Cut {
@@ -50,12 +52,19 @@ export class LogWriter {
   readonly durable: LogShape;
   #hardState: HardState;
   #damage: Damage | undefined;
+  #relies: boolean;
   #walBytes = 0;
 
   constructor(
     table: LogTable,
     guard: GuardFile,
-    found: { incarnation: string; shape: LogShape; hardState: HardState; damage: Damage | undefined },
+    found: {
+      incarnation: string;
+      shape: LogShape;
+      relies: boolean;
+      hardState: HardState;
+      damage: Damage | undefined;
+    },
   ) {
     this.#table = table;
     this.#guard = guard;
@@ -63,23 +72,33 @@ export class LogWriter {
     this.durable = found.shape;
     this.#hardState = found.hardState;
     this.#damage = found.damage;
+    this.#relies = found.relies;
   }
 
-  /** At the start, before anything else: what was found goes into the guard, then unproven rows go. */
-  async settle(cutFrom: number | undefined, hardStateInTable: HardState): Promise<void> {
+  /**
+   * At the start, before anything else: what was found goes into the guard, then unproven rows go. `begins`: the log is
+   * dropped, and begins after this.
+   */
+  async settle(
+    cutFrom: number | undefined,
+    begins: LogPoint | undefined,
+    hardStateInTable: HardState,
+  ): Promise<void> {
     this.#guard.writeThrough(this.#guardState());
-    if (cutFrom === undefined && hardStateInTable === this.#hardState) return;
+    if (cutFrom === undefined && begins === undefined && hardStateInTable === this.#hardState) return;
     await this.#table.begin(this.#hardState, cutFrom);
+    if (begins !== undefined) await this.#table.reset(begins);
     await this.#table.commit();
   }
 
   /** Throws StoreError. */
   async commit(write: MergedWrite): Promise<void> {
-    const { entries, previousHash } = write;
+    const { entries, previousHash, reset } = write;
     const hardState = this.#changed(write.hardState);
+    if (reset !== undefined) await this.#lowerWatermark(this.durable.base);
     // Without a truncation nothing is awaited before the statement is on its way.
     const cut = write.truncateFrom === undefined ? undefined : await this.#planCut(write.truncateFrom);
-    const end = cut === undefined ? this.durable.lastHash : cut.hash;
+    const end = cut?.hash ?? reset?.hash ?? this.durable.lastHash;
     if (entries.length > 0 && previousHash !== end) {
       throw new StoreError('FAULT', `the entries from ${entries[0]?.index} on do not continue the log`);
     }
@@ -87,14 +106,18 @@ export class LogWriter {
     const skips = skipsIn(entries);
     if (cut !== undefined) await this.#lowerWatermark(cut);
     const [row] = rows;
-    const plain = cut === undefined && skips.length === 0;
+    const plain = cut === undefined && reset === undefined && skips.length === 0;
     if (plain && hardState === undefined && row !== undefined && rows.length === 1) {
       // The common case: one statement, which is its own transaction.
       await this.#table.insert(packRow(entries, row, previousHash));
-    } else if (cut === undefined && hardState !== undefined && row === undefined) {
+    } else if (cut === undefined && reset === undefined && hardState !== undefined && row === undefined) {
       await this.#table.writeHardState(hardState);
-    } else if (cut !== undefined || row !== undefined) {
+    } else if (cut !== undefined || reset !== undefined || row !== undefined) {
       await this.#transaction(hardState, cut, write, rows);
+    }
+    if (reset !== undefined) {
+      this.durable.resetTo(reset);
+      this.#relies = true;
     }
     for (const { bytes } of rows) this.#walBytes += bytes + WAL_ROW_BYTES;
     if (cut !== undefined) {
@@ -116,13 +139,42 @@ export class LogWriter {
     this.#walBytes = 0;
   }
 
+  /**
+   * Drops some rows that end at `point` or before; false when none is left. A row that goes on behind it stays, so the log
+   * begins there or earlier. Throws StoreError.
+   */
+  async compactTo(point: LogPoint, relies: boolean): Promise<boolean> {
+    const { base } = this.durable;
+    const last = await this.#table.rowAt(point.index);
+    if (last === undefined || point.index <= base.index) return false;
+    const end = last.lastIndex <= point.index ? last.firstIndex : last.firstIndex - 1;
+    const edge = await this.#table.edgeFrom(base.index + 1, end, COMPACT_BYTES);
+    const dropped = edge === undefined ? undefined : await this.#table.rowAt(edge);
+    if (dropped === undefined) return false;
+    const { lastIndex: index, term, hash } = dropped;
+    const begins: Base = {
+      point: index === point.index ? point : { index, term, time: 0, hash },
+      relies: relies || this.#relies,
+    };
+    try {
+      await this.#table.dropRows(dropped.firstIndex, begins);
+    } catch (error) {
+      if (error instanceof StoreError && error.kind === 'NO_SPACE') await this.#table.rollback();
+      throw error;
+    }
+    this.#relies = begins.relies;
+    this.durable.compactTo(begins.point);
+    this.#walBytes += WAL_ROW_BYTES;
+    return true;
+  }
+
   /** After NO_SPACE: back to the log as it is on the disk, and a look whether it is. Throws StoreError. */
   async rollback(): Promise<void> {
     await this.#table.rollback();
     const last = await this.#table.rowAt(Number.MAX_SAFE_INTEGER);
     if (
-      (last?.lastIndex ?? 0) !== this.durable.lastIndex ||
-      (last?.hash ?? ZERO_HASH) !== this.durable.lastHash
+      (last?.lastIndex ?? this.durable.base.index) !== this.durable.lastIndex ||
+      (last?.hash ?? this.durable.base.hash) !== this.durable.lastHash
     ) {
       throw new StoreError('FAULT', 'storage failed: a refused write is in the log');
     }
@@ -171,7 +223,9 @@ export class LogWriter {
     if (truncateFrom > this.durable.lastIndex) return undefined;
     const index = truncateFrom - 1;
     const none = { kept: [], keptAfter: ZERO_HASH };
-    if (index === 0) return { index, term: 0, hash: ZERO_HASH, deleteFrom: 1, ...none };
+    const { base } = this.durable;
+    if (index === base.index)
+      return { index, term: base.term, hash: base.hash, deleteFrom: index + 1, ...none };
     const row = await rowHolding(this.#table, index);
     const { term } = row;
     if (row.lastIndex === index) return { index, term, hash: row.hash, deleteFrom: truncateFrom, ...none };
@@ -183,10 +237,11 @@ export class LogWriter {
   async #transaction(
     hardState: HardState | undefined,
     cut: Cut | undefined,
-    { entries, previousHash }: MergedWrite,
+    { entries, previousHash, reset }: MergedWrite,
     rows: readonly RowPlan[],
   ): Promise<void> {
     await this.#table.begin(hardState, cut?.deleteFrom);
+    if (reset !== undefined) await this.#table.reset(reset);
     if (cut !== undefined) await this.#insertAll(cut.kept, planRows(cut.kept), cut.keptAfter);
     await this.#insertAll(entries, rows, previousHash);
     // Those of entries that the cut kept are there again, since it drops from the beginning of their row.
@@ -207,7 +262,7 @@ export class LogWriter {
     }
   }
 
-  async #lowerWatermark({ index, term, hash }: Cut): Promise<void> {
+  async #lowerWatermark({ index, term, hash }: Pick<LogPoint, 'index' | 'term' | 'hash'>): Promise<void> {
     await this.#guard.idle;
     this.#guard.write({ ...this.#guardState(), index, indexTerm: term, hash });
     await this.#guard.sync();

@@ -5,7 +5,7 @@
  * `complete` says so, and `failNext` makes the next commit fail as a disk would.
  * MUST NOT: be used where anything has to survive the process.
  */
-import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
 import {
   type LogWrite,
   type Proof,
@@ -28,6 +28,8 @@ export class MemoryDisk {
   readonly incarnation = newIncarnation();
   fresh = true;
   hardState: HardState = { term: 0, vote: '' };
+  /** The entries follow this. */
+  base: LogPoint = ORIGIN;
   entries: Entry[] = [];
   proof: Proof = { whole: true };
 }
@@ -62,7 +64,8 @@ export class MemoryStore implements Store {
   }
 
   async open(): Promise<StoredState> {
-    const { entries, hardState, incarnation, proof, fresh } = this.disk;
+    const { base, entries, hardState, incarnation, proof, fresh } = this.disk;
+    this.#durable.resetTo(base);
     this.#durable.append(entries);
     this.#accepted = this.#durable.copy();
     this.disk.fresh = false;
@@ -70,11 +73,13 @@ export class MemoryStore implements Store {
     return {
       hardState,
       incarnation,
-      firstIndex: 1,
-      lastIndex: entries.length,
-      lastHash: this.#durable.lastHash ?? ZERO_HASH,
+      base,
+      firstIndex: base.index + 1,
+      lastIndex: base.index + entries.length,
+      lastHash: this.#durable.lastHash ?? base.hash,
       runs: this.#durable.runs.list(),
       tail: entries.slice(),
+      logBytes: entries.reduce((sum, { record }) => sum + (record?.length ?? 0), 0),
       skips: skipsIn(entries),
       proof,
       fresh,
@@ -96,10 +101,11 @@ export class MemoryStore implements Store {
 
   read(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     return this.#ask(() => {
-      checkRange(from, to, this.disk.entries.length);
+      const { base, entries } = this.disk;
+      checkRange(from, to, base.index + 1, base.index + entries.length);
       const found: Entry[] = [];
       let bytes = 0;
-      for (const entry of this.disk.entries.slice(from - 1, to)) {
+      for (const entry of entries.slice(from - base.index - 1, to - base.index)) {
         bytes += entry.command.length;
         if (found.length > 0 && bytes > maxBytes) break;
         found.push(entry);
@@ -109,7 +115,21 @@ export class MemoryStore implements Store {
   }
 
   hashAt(index: number): Promise<ChainHash | undefined> {
-    return this.#ask(() => (index === 0 ? ZERO_HASH : this.disk.entries[index - 1]?.hash));
+    return this.#ask(() => {
+      const { base, entries } = this.disk;
+      return index === base.index ? base.hash : entries[index - base.index - 1]?.hash;
+    });
+  }
+
+  compact(point: LogPoint): void {
+    const { disk } = this;
+    this.#ask(() => {
+      if (point.index <= disk.base.index || point.index > this.#durable.lastIndex) return;
+      disk.entries = disk.entries.slice(point.index - disk.base.index);
+      disk.base = point;
+      this.#durable.compactTo(point);
+      this.#accepted.compactTo(point);
+    }).catch(() => undefined);
   }
 
   markWhole(): void {
@@ -157,15 +177,20 @@ export class MemoryStore implements Store {
 
   #commit(writes: readonly QueuedWrite[]): void {
     if (this.#failNext !== undefined) return this.#fail(this.#failNext);
-    const { hardState, truncateFrom, entries } = mergeWrites(writes.map(({ write }) => write));
+    const { hardState, truncateFrom, reset, entries } = mergeWrites(writes.map(({ write }) => write));
     if (hardState !== undefined) this.disk.hardState = hardState;
+    if (reset !== undefined) {
+      this.disk.base = reset;
+      this.disk.entries = [];
+      this.#durable.resetTo(reset);
+    }
     if (truncateFrom !== undefined) {
-      this.disk.entries.length = Math.min(truncateFrom - 1, this.disk.entries.length);
+      this.disk.entries.length = Math.min(truncateFrom - this.disk.base.index - 1, this.disk.entries.length);
       this.#durable.truncateFrom(truncateFrom);
     }
     for (const entry of entries) this.disk.entries.push(entry);
     this.#durable.append(entries);
-    this.#durable.lastHash = this.disk.entries.at(-1)?.hash ?? ZERO_HASH;
+    this.#durable.lastHash = this.disk.entries.at(-1)?.hash ?? this.disk.base.hash;
     let bytes = 0;
     for (const write of writes) bytes += write.bytes;
     this.#queue.done();

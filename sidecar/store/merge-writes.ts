@@ -5,13 +5,15 @@
  * same group truncates never reach the disk.
  * MUST NOT: do I/O.
  */
-import type { ChainHash, Entry, HardState } from '../../shared/entry.ts';
+import type { ChainHash, Entry, HardState, LogPoint } from '../../shared/entry.ts';
 import type { LogWrite } from './contract.ts';
 
 export interface MergedWrite {
   readonly hardState: HardState | undefined;
   /** Entries from here on that are in the log already are dropped. */
   readonly truncateFrom: number | undefined;
+  /** The whole log is dropped first, and begins after this. */
+  readonly reset: LogPoint | undefined;
   readonly previousHash: ChainHash;
   readonly entries: readonly Entry[];
 }
@@ -20,15 +22,22 @@ export interface MergedWrite {
 export function mergeWrites(writes: readonly LogWrite[]): MergedWrite {
   const [only] = writes;
   if (only !== undefined && writes.length === 1) {
-    const { hardState, truncateFrom, previousHash, entries } = only;
-    return { hardState, truncateFrom, previousHash, entries };
+    const { hardState, truncateFrom, reset, previousHash, entries } = only;
+    return { hardState, truncateFrom, reset, previousHash, entries };
   }
   let hardState: HardState | undefined;
   let truncateFrom: number | undefined;
+  let reset: LogPoint | undefined;
   let previousHash: ChainHash = '';
   const entries: Entry[] = [];
   for (const write of writes) {
     if (write.hardState !== undefined) hardState = write.hardState;
+    if (write.reset !== undefined) {
+      reset = write.reset;
+      truncateFrom = undefined;
+      entries.length = 0;
+      continue;
+    }
     if (write.truncateFrom !== undefined) {
       const keep = entries.length === 0 ? 0 : write.truncateFrom - (entries[0] as Entry).index;
       if (keep < entries.length) entries.length = Math.max(keep, 0);
@@ -42,5 +51,5 @@ export function mergeWrites(writes: readonly LogWrite[]): MergedWrite {
     }
     for (const entry of write.entries) entries.push(entry);
   }
-  return { hardState, truncateFrom, previousHash, entries };
+  return { hardState, truncateFrom, reset, previousHash, entries };
 }

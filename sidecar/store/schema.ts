@@ -20,7 +20,9 @@ export interface Pragma {
 const OLDEST_SQLITE = [3, 51, 3] as const;
 /** After a burst the WAL file shrinks to this at its next restart. */
 const WAL_FILE_LIMIT = 64 * 1024 * 1024;
-const FORMAT = 1;
+/** 2: the log may begin later than at entry 1 (table `base`). A version of before would take such a log for a damaged one. */
+const FORMAT = 2;
+const OLDEST_FORMAT = 1;
 const APPLICATION_ID = 0x4f75_7452;
 
 export const PRAGMAS: readonly Pragma[] = [
@@ -81,6 +83,19 @@ const SKIPS = `CREATE TABLE IF NOT EXISTS skips (
     target INTEGER NOT NULL CHECK (target BETWEEN 0 AND 9007199254740991)
   ) STRICT`;
 
+/**
+ * What the log continues, once it was compacted or began with a snapshot. `relies`: entries up to there are in a snapshot that
+ * must be there.
+ */
+const BASE = `CREATE TABLE IF NOT EXISTS base (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    at INTEGER NOT NULL CHECK (at BETWEEN 0 AND 9007199254740991),
+    term INTEGER NOT NULL CHECK (term BETWEEN 0 AND 9007199254740991),
+    time INTEGER NOT NULL CHECK (time BETWEEN 0 AND 9007199254740991),
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    relies INTEGER NOT NULL CHECK (relies IN (0, 1))
+  ) STRICT`;
+
 /** A random id for a data folder: 32 hex digits. */
 export function newIncarnation(): string {
   return randomBytes(16).toString('hex');
@@ -103,7 +118,7 @@ export async function prepareDatabase(
   const applicationId = await pragmaValue(driver, 'application_id');
   const version = await pragmaValue(driver, 'user_version');
   if (counted !== undefined && integerOf(counted, 'tables') === 0 && applicationId === 0) {
-    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS};
+    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE};
       INSERT INTO node_state VALUES (1, '${incarnation}', 0, '');
       INSERT INTO probe VALUES (1, x'');
       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
@@ -112,10 +127,12 @@ export async function prepareDatabase(
   if (applicationId !== APPLICATION_ID) {
     throw new StoreError('FAULT', 'log.sqlite is not an Outrigger log');
   }
-  if (version !== FORMAT) {
+  if (typeof version !== 'number' || version < OLDEST_FORMAT || version > FORMAT) {
     throw new StoreError('FAULT', `log.sqlite has format ${version}, this version reads format ${FORMAT}`);
   }
-  await driver.exec(SKIPS);
+  // A start on a full disk must not write.
+  if (version === FORMAT) return false;
+  await driver.exec(`BEGIN IMMEDIATE; ${SKIPS}; ${BASE}; PRAGMA user_version = ${FORMAT}; COMMIT`);
   return false;
 }
 

@@ -6,7 +6,14 @@
  * not: say so, remember it in the guard, then cut the log back to what is proven.
  * MUST NOT: hold more than a page and the tail in memory; repair anything but by cutting.
  */
-import { type ChainHash, type Entry, entryBytes, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type Entry,
+  entryBytes,
+  type HardState,
+  type LogPoint,
+  ORIGIN,
+} from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 import { StoreError } from './contract.ts';
@@ -14,6 +21,9 @@ import type { Damage, GuardState } from './guard.ts';
 import { LogShape } from './log-shape.ts';
 import type { LogTable, NodeState } from './log-table.ts';
 import { provenEntries } from './packed-row.ts';
+import { provenHashAt } from './proven-hash.ts';
+import { checkSnapshots } from './snapshot-check.ts';
+import type { SnapshotFolder } from './snapshots/folder.ts';
 
 export interface Findings {
   readonly shape: LogShape;
@@ -22,6 +32,10 @@ export interface Findings {
   readonly damage: Damage | undefined;
   /** The log must be cut: every row from this first index on is unproven. Undefined when nothing is. */
   readonly cutFrom: number | undefined;
+  /** The log is to be dropped, and begins after this. Undefined when it stays. */
+  readonly begins: LogPoint | undefined;
+  /** The log continues something that a snapshot must have. */
+  readonly relies: boolean;
 }
 
 /** Rows fetched at a time while records are checked. */
@@ -40,21 +54,28 @@ export async function checkLog(
   table: LogTable,
   state: NodeState,
   guard: GuardState | undefined,
+  snapshots: SnapshotFolder,
 ): Promise<Findings> {
   if (guard !== undefined && guard.incarnation !== state.incarnation) {
     throw new StoreError('FAULT', 'log.sqlite and guard are from two different data folders');
   }
-  const claimed = await claimedLastIndex(table);
-  const chain = await followChain(table);
+  const base = await table.base();
+  const claimed = await claimedLastIndex(table, base.point);
+  const chain = await followChain(table, base.point);
   const budget = guard?.checkAll === true ? Number.POSITIVE_INFINITY : LIMITS.storeCheckBytes;
   const checked = await checkRecords(table, chain, budget);
   const cutFrom = checked.badFrom ?? (chain.broken ? chain.lastIndex + 1 : undefined);
-  const shape = await shapeBefore(table, chain, checked.badFrom);
+  const proven = await shapeBefore(table, chain, checked.badFrom, base.point);
+  const { begins, forgotten } = await checkSnapshots(table, proven, base, snapshots);
+  const shape = begins === undefined ? proven : new LogShape([], begins.hash, begins);
   const reason =
+    forgotten ??
     (cutFrom === undefined ? undefined : `entries from ${cutFrom} on are damaged`) ??
-    (await compareWithGuard(table, shape, state, guard, claimed));
-  const damage = damageOf(guard, reason, claimed);
-  return { shape, tail: checked.tail, hardState: newestHardState(state, guard), damage, cutFrom };
+    (await compareWithGuard(table, shape, state, guard, Math.max(claimed, shape.lastIndex)));
+  const damage = damageOf(guard, reason, Math.max(claimed, proven.lastIndex));
+  const hardState = newestHardState(state, guard);
+  const tail = begins === undefined ? checked.tail : [];
+  return { shape, tail, hardState, damage, cutFrom, begins, relies: base.relies && begins !== ORIGIN };
 }
 
 function damageOf(
@@ -69,26 +90,26 @@ function damageOf(
 }
 
 /** The highest index the last row claims, within what its size allows: a damaged row may claim anything. */
-async function claimedLastIndex(table: LogTable): Promise<number> {
+async function claimedLastIndex(table: LogTable, base: LogPoint): Promise<number> {
   const last = await table.rowAt(Number.MAX_SAFE_INTEGER);
-  if (last === undefined) return 0;
+  if (last === undefined) return base.index;
   const most = last.firstIndex + Math.floor(last.records.length / 4);
   return Math.min(last.lastIndex, most);
 }
 
-/** Follows the chain over all rows from index 1, without their records. */
-async function followChain(table: LogTable): Promise<Prefix> {
+/** Follows the chain over all rows from the base on, without their records. */
+async function followChain(table: LogTable, base: LogPoint): Promise<Prefix> {
   const runs: TermRun[] = [];
-  let lastIndex = 0;
-  let lastHash = ZERO_HASH;
+  let lastIndex = base.index;
+  let lastHash = base.hash;
   if ((await table.rowAt(Number.MAX_SAFE_INTEGER)) === undefined) {
     return { runs, lastIndex, lastHash, broken: false };
   }
-  const first = await table.rowAt(1);
-  if (first?.firstIndex !== 1 || first.previousHash !== ZERO_HASH) {
+  const first = await table.rowAt(base.index + 1);
+  if (first?.firstIndex !== base.index + 1 || first.previousHash !== base.hash || first.term < base.term) {
     return { runs, lastIndex, lastHash, broken: true };
   }
-  for (let after = 0; ; ) {
+  for (let after = base.index; ; ) {
     const ends = await table.chainEnds(after);
     if (ends.length === 0) return { runs, lastIndex, lastHash, broken: true };
     for (const end of ends) {
@@ -173,11 +194,16 @@ function newestWithin(entries: Entry[], room: number): { entries: Entry[]; bytes
 }
 
 /** The proven log: `chain`, cut before the row that begins at `badFrom`. */
-async function shapeBefore(table: LogTable, chain: Prefix, badFrom: number | undefined): Promise<LogShape> {
-  const shape = new LogShape(chain.runs, chain.lastHash);
+async function shapeBefore(
+  table: LogTable,
+  chain: Prefix,
+  badFrom: number | undefined,
+  base: LogPoint,
+): Promise<LogShape> {
+  const shape = new LogShape(chain.runs, chain.lastHash, base);
   if (badFrom === undefined) return shape;
   shape.truncateFrom(badFrom);
-  if (badFrom > 1) shape.lastHash = (await table.rowAt(badFrom - 1))?.hash;
+  if (badFrom > base.index + 1) shape.lastHash = (await table.rowAt(badFrom - 1))?.hash;
   return shape;
 }
 
@@ -195,7 +221,8 @@ async function compareWithGuard(
   if (shape.lastIndex < guard.index) {
     return `the log ends at ${shape.lastIndex}, but ${guard.index} was durable`;
   }
-  if ((await provenHashAt(table, shape, guard.index)) !== guard.hash) {
+  // What was compacted since, or is in a snapshot, was committed.
+  if (guard.index >= shape.base.index && (await provenHashAt(table, shape, guard.index)) !== guard.hash) {
     return `entry ${guard.index} is not the one that was durable`;
   }
   if (guard.term > hardState.term)
@@ -204,15 +231,6 @@ async function compareWithGuard(
     return `the log does not know the vote of term ${guard.term}`;
   }
   return undefined;
-}
-
-/** Chain hash at `index` of the proven log, undefined when its row is damaged. */
-async function provenHashAt(table: LogTable, shape: LogShape, index: number): Promise<ChainHash | undefined> {
-  if (index === 0) return ZERO_HASH;
-  if (index === shape.lastIndex) return shape.lastHash;
-  const row = await table.rowAt(index);
-  if (row === undefined) return undefined;
-  return provenEntries(row)?.[index - row.firstIndex]?.hash;
 }
 
 /** The newer of the two. The guard is written after the database, so at the same term its vote was reported. */

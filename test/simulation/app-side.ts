@@ -6,6 +6,12 @@
  * MAY: crash at any time, also between applying and saying so; keep its state over a crash, or lose it.
  */
 import type { Entry } from '../../shared/entry.ts';
+import {
+  addReplies,
+  decodeSessions,
+  encodeReplies,
+  encodeSessions,
+} from '../../sidecar/machine/session-codec.ts';
 import { concernsSessions, SessionTable } from '../../sidecar/machine/session-table.ts';
 import type { Front } from './front.ts';
 import type { SimNode, Surroundings } from './node.ts';
@@ -103,20 +109,55 @@ export class AppSide {
   #attach(): void {
     const front = this.#front;
     if (front === undefined || !this.#up || this.#applied > this.#node.commit) return;
-    const table = this.#tableAt(front);
+    const table = this.#tableAt(front) ?? this.#restore(front);
+    if (table === undefined) return;
     this.#world.checker.attached(this.#node.id, this.#applied);
     this.#link = { front, decided: this.#applied, batches: [], deciding: false, applying: false };
     front.attached(table);
   }
 
-  /** As `tableAt` of the daemon: its own table where the app goes on from there, else from the log. */
-  #tableAt(front: Front): SessionTable {
+  /** As `tableAt` of the daemon: its own table where the app goes on from there, or that of a snapshot, and then the log. */
+  #tableAt(front: Front): SessionTable | undefined {
     const known = front.machine.table;
-    const table = known.position <= this.#applied ? known.clone() : new SessionTable();
-    for (const entry of this.#node.disk.written.slice(table.position, this.#applied))
+    const { disk } = this.#node;
+    const snapshot = disk.snapshots.findLast(({ point }) => point.index <= this.#applied);
+    let table = known.position <= this.#applied ? known.clone() : new SessionTable();
+    if (snapshot !== undefined && snapshot.point.index > table.position)
+      table = decodeSessions(snapshot.sessions);
+    if (table.position < disk.base.index) return undefined;
+    for (const entry of disk.read(table.position + 1, this.#applied))
       if (concernsSessions(entry)) table.apply(entry);
     table.passTo(this.#applied);
     return table;
+  }
+
+  // ---------------------------------------------------------------- snapshots
+
+  /** The log does not reach back to where it stands: it begins where the newest snapshot is of. */
+  #restore(front: Front): SessionTable | undefined {
+    const snapshot = this.#node.disk.snapshots.at(-1);
+    if (snapshot === undefined || snapshot.point.index > this.#node.commit) return undefined;
+    this.#world.trace.count('app restored');
+    this.#world.sessions.restored(this.#node.id, snapshot, this.#world.checker.committed);
+    this.#applied = snapshot.point.index;
+    this.#effects = snapshot.effects;
+    addReplies(snapshot.replies, front.machine.replies);
+    return decodeSessions(snapshot.sessions);
+  }
+
+  /** Gives its state as it is now, with the sessions as its sidecar has them. */
+  takeSnapshot(): void {
+    const front = this.#link?.front;
+    if (front === undefined || this.#applied === 0 || front.machine.table.position !== this.#applied) return;
+    const { index, term, time, hash = '' } = this.#node.disk.written[this.#applied - 1] as Entry;
+    const { table, replies } = front.machine;
+    const own = { sessions: encodeSessions(table), replies: encodeReplies(replies) };
+    this.#node.snapshotTaken({ point: { index, term, time, hash }, ...own, effects: this.#effects });
+  }
+
+  /** The log of its sidecar begins behind `index`. */
+  outrun(index: number): void {
+    if (this.#link !== undefined && this.#link.decided < index) this.#link = undefined;
   }
 
   // ---------------------------------------------------------------- the log
@@ -143,7 +184,12 @@ export class AppSide {
   #decide(link: Link): void {
     const { checker } = this.#world;
     const through = Math.min(this.#node.commit, link.decided + 1 + this.#random.int(DELIVERY_MAX));
-    const stretch = this.#node.disk.written.slice(link.decided, through);
+    // Compacted while it waited: it comes back, for a snapshot.
+    if (link.decided < this.#node.disk.base.index) {
+      this.#link = undefined;
+      return this.committed();
+    }
+    const stretch = this.#node.disk.read(link.decided + 1, through);
     link.decided = through;
     const entries = link.front.decide(stretch, through, (given) => {
       const delivered = new Set(given);

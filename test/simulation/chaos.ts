@@ -63,6 +63,11 @@ export class Chaos {
       for (const node of nodes) if (node.core?.role === 'LEADER') this.#client.readByLease(node);
     });
     this.#every(plan.strayAppendEveryMs, () => this.#strayAppend(random.pick(nodes), random.pick(nodes)));
+    this.#every(plan.snapshotEveryMs, () => {
+      const node = this.#likelyLeader();
+      node.app.takeSnapshot();
+      if (random.chance(0.7)) node.compact();
+    });
     this.#every(plan.campaignEveryMs, () => random.pick(nodes).input({ type: 'campaign' }));
   }
 

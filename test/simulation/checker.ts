@@ -5,7 +5,7 @@
  * (those of crashed nodes too). Throws Violation at the first broken promise.
  * MAY: be incremental: every entry carries the chain hash of all entries before it, so equal hashes mean equal logs.
  */
-import { type ChainHash, type Entry, EntryKind, type HardState } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind, type HardState, type LogPoint } from '../../shared/entry.ts';
 import type { AppendReply, PeerMessage, VoteReply, VoteRequest } from '../../shared/messages.ts';
 import type { PersistEffect } from '../../sidecar/raft/types.ts';
 import type { SimDisk } from './disk.ts';
@@ -299,6 +299,22 @@ export class Checker {
       throw new Violation('Definite errors', `command ${id}, surely refused, is committed at ${entry.index}`);
     }
     this.#commandAt.set(id, entry.index);
+  }
+
+  /** The log of `node` begins behind a snapshot now: it must be of what was committed. */
+  installs(node: string, { index, hash }: LogPoint): void {
+    const witness = this.#witness(node);
+    if (this.committed[index - 1]?.hash !== hash)
+      throw new Violation(
+        'State Machine Safety',
+        `${node} installs a snapshot of another log up to ${index}`,
+      );
+    if (index <= witness.commit)
+      throw new Violation(
+        'State Machine Safety',
+        `${node} installs ${index}, it had committed ${witness.commit}`,
+      );
+    witness.commit = index;
   }
 
   #laterLeadersHave(last: Entry): void {

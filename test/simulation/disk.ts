@@ -5,7 +5,14 @@
  * At a crash any prefix of what is not synced may survive: nothing, some batches, all of them (synced, but the news never
  * came); the batch after it may be torn, which its checksum shows, so it counts as not written.
  */
-import { type ChainHash, type Entry, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type Entry,
+  type HardState,
+  type LogPoint,
+  ORIGIN,
+  ZERO_HASH,
+} from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import type { PersistEffect, RaftStart } from '../../sidecar/raft/types.ts';
@@ -28,11 +35,26 @@ export interface DiskFaults {
   readonly lies: boolean;
 }
 
+/** A snapshot on a model disk: what the node would have written into its file. */
+export interface SimSnapshot {
+  readonly point: LogPoint;
+  /** Encoded, as the daemon does it. */
+  readonly sessions: Uint8Array;
+  readonly replies: Uint8Array;
+  /** The app's state: commands applied in all. */
+  readonly effects: number;
+}
+
 export class SimDisk {
   readonly #schedule: Schedule;
   readonly #faults: DiskFaults;
   readonly #listener: DiskListener;
   hardState: HardState = { term: 0, vote: '' };
+  /** Everything ever committed: what a snapshot has of the log. */
+  readonly #committed: () => readonly Entry[];
+  /** The log begins after this. Entries from before stay in the lists below for the judge; no node reads them. */
+  base: LogPoint = ORIGIN;
+  snapshots: SimSnapshot[] = [];
   /** Entry of index i at i - 1. */
   synced: Entry[] = [];
   written: Entry[] = [];
@@ -47,7 +69,13 @@ export class SimDisk {
   /** Number of the flush under way; an older one comes to nothing. */
   #flush = 0;
 
-  constructor(schedule: Schedule, faults: DiskFaults, listener: DiskListener) {
+  constructor(
+    schedule: Schedule,
+    faults: DiskFaults,
+    listener: DiskListener,
+    committed: () => readonly Entry[],
+  ) {
+    this.#committed = committed;
     this.#schedule = schedule;
     this.#faults = faults;
     this.#listener = listener;
@@ -58,12 +86,43 @@ export class SimDisk {
     return this.#waiting.length === 0 ? 0 : this.#schedule.now - this.#oldestSince;
   }
 
+  /** The newest of its snapshots is of more than its log has: an installation was cut short. */
+  #finishInstall(): void {
+    this.snapshots = this.snapshots.filter(({ point: { index, hash } }) => {
+      const own = this.synced[index - 1];
+      return own === undefined || own.hash === hash;
+    });
+    const newest = this.snapshots.at(-1);
+    if (newest === undefined || newest.point.index <= this.synced.length) return;
+    this.synced = this.#committed().slice(0, newest.point.index);
+    this.written = [...this.synced];
+    this.base = newest.point;
+  }
+
+  /** A snapshot is on the disk. */
+  keep(snapshot: SimSnapshot): void {
+    const others = this.snapshots.filter(({ point }) => point.index !== snapshot.point.index);
+    this.snapshots = [...others, snapshot].sort((a, b) => a.point.index - b.point.index);
+  }
+
+  /** The log may begin behind `point`; snapshots from before go. */
+  compact(point: LogPoint): void {
+    this.base = point;
+    this.snapshots = this.snapshots.filter((snapshot) => snapshot.point.index >= point.index);
+  }
+
+  /** What can be read of the log. */
+  read(from: number, through: number): Entry[] {
+    return from <= this.base.index ? [] : this.written.slice(from - 1, through);
+  }
+
   hashAt(index: number): ChainHash | undefined {
     return index === 0 ? ZERO_HASH : this.written[index - 1]?.hash;
   }
 
   /** Takes one step's disk work. Returns the chain hash at its end. */
   write(batch: PersistEffect): ChainHash {
+    if (batch.reset !== undefined) this.written = this.#committed().slice(0, batch.reset.index);
     if (batch.truncateFrom !== undefined) this.written.length = batch.truncateFrom - 1;
     const previous = this.written.at(-1)?.hash ?? ZERO_HASH;
     const hash = sealEntries(batch.entries, previous);
@@ -98,6 +157,10 @@ export class SimDisk {
   }
 
   #sync(batch: PersistEffect): void {
+    if (batch.reset !== undefined) {
+      this.synced = this.#committed().slice(0, batch.reset.index);
+      this.base = batch.reset;
+    }
     if (batch.truncateFrom !== undefined) this.synced.length = batch.truncateFrom - 1;
     for (const entry of batch.entries) this.synced.push(entry);
     if (batch.hardState !== undefined) this.hardState = batch.hardState;
@@ -125,6 +188,13 @@ export class SimDisk {
     this.mustReach = Math.max(this.mustReach ?? 0, synced.length);
     for (let i = keep; i < synced.length; i++) this.forgotten[i] = synced[i] as Entry;
     synced.length = keep;
+    if (keep < this.base.index) {
+      // Without its beginning a log is nothing.
+      for (let i = 0; i < keep; i++) this.forgotten[i] = synced[i] as Entry;
+      synced.length = 0;
+      this.base = ORIGIN;
+      this.snapshots = [];
+    }
     this.written = [...synced];
   }
 
@@ -141,13 +211,17 @@ export class SimDisk {
 
   /** What a node that starts now knows. `tailEntries`: how many of the newest entries it is given. */
   start(tailEntries: number): RaftStart {
+    this.#finishInstall();
+    const { base, hardState, mustReach } = this;
+    const kept = this.synced.slice(base.index);
     const runs: TermRun[] = [];
-    for (const { index, term } of this.synced) {
+    for (const { index, term } of kept) {
       const run = runs.at(-1);
       if (run?.term === term) runs[runs.length - 1] = { term, first: run.first, last: index };
       else runs.push({ term, first: index, last: index });
     }
-    const tail = this.synced.slice(-Math.max(tailEntries, 1));
-    return { hardState: this.hardState, runs, tail, mustReach: this.mustReach };
+    const tail = kept.slice(-Math.max(tailEntries, 1));
+    const committed = Math.max(base.index, this.snapshots.at(-1)?.point.index ?? 0);
+    return { hardState, base, committed, runs, tail, mustReach };
   }
 }

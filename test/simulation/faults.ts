@@ -61,6 +61,8 @@ export interface FaultPlan {
   readonly appCrashAtAck: number;
   /** An app that was healthy is not, or the other way round. What it is at the end it stays. */
   readonly appSickEveryMs: number;
+  /** An app gives a snapshot of itself, and the log may be compacted. */
+  readonly snapshotEveryMs: number;
   /** Newest entries a starting node is given; the rest it must fetch. */
   readonly startTail: number;
   readonly raft: Omit<RaftConfig, 'id' | 'group' | 'membership' | 'random'>;
@@ -73,9 +75,11 @@ export function drawPlan(random: Prng): FaultPlan {
   const plan = { ...faults, suspendEveryMs: random.chance(0.5) ? suspendEveryMs : 0 };
   const drawn = drawLease(random, faults.drift);
   const leases = random.chance(0.7) && faults.raft.checkQuorum;
-  if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0 };
+  const everyMs = random.between(50, 2000);
+  const snapshotEveryMs = random.chance(0.6) ? everyMs : 0;
+  if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0, snapshotEveryMs };
   const { clockBound, ...more } = drawn;
-  return { ...plan, ...more, raft: { ...faults.raft, lease: { clockBound } } };
+  return { ...plan, ...more, snapshotEveryMs, raft: { ...faults.raft, lease: { clockBound } } };
 }
 
 /** Some bounds cover the drift, others do not: then no lease may be had. */
@@ -88,7 +92,7 @@ function drawLease(random: Prng, drift: number) {
   return { clockBound, leaseReadEveryMs, trapEveryMs: traps ? trapEveryMs : 0, drift: wild ? 0.4 : drift };
 }
 
-type LeaseFaults = 'suspendEveryMs' | 'leaseReadEveryMs' | 'trapEveryMs';
+type LeaseFaults = 'suspendEveryMs' | 'leaseReadEveryMs' | 'trapEveryMs' | 'snapshotEveryMs';
 
 function drawFaults(random: Prng): Omit<FaultPlan, LeaseFaults> {
   const nodes = random.pick([1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5]);

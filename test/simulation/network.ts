@@ -73,6 +73,11 @@ export class SimNetwork {
     });
   }
 
+  /** Does nothing from `from` reach `to` now? */
+  isCut(from: string, to: string): boolean {
+    return this.#cuts.has(`${from}>${to}`);
+  }
+
   cut(links: readonly string[]): void {
     for (const link of links) this.#cuts.set(link, (this.#cuts.get(link) ?? 0) + 1);
   }
@@ -118,9 +123,8 @@ function asDecoded(message: PeerMessage): PeerMessage {
 }
 
 function unsealed(entry: Entry): Entry {
-  const { index, term, kind, time, session, sequence, command, record } = entry;
-  const copy = { index, term, kind, time, session, sequence, command };
-  return record === undefined ? copy : { ...copy, record };
+  const { hash: _, ...copy } = entry;
+  return copy;
 }
 
 /** The links to cut for one partition, of a random shape. */

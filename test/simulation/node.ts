@@ -5,13 +5,14 @@
  * MAY: crash before any effect.
  */
 import { type Refusal, refusal } from '../../shared/codes.ts';
-import type { Membership } from '../../shared/entry.ts';
+import type { LogPoint, Membership } from '../../shared/entry.ts';
 import type { PeerMessage, RaftMessage } from '../../shared/messages.ts';
+import { compactionPoint } from '../../sidecar/node/snapshots/compactor.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input, NoteEffect, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
 import { AppSide } from './app-side.ts';
 import { type Checker, Violation } from './checker.ts';
-import { SimDisk } from './disk.ts';
+import { SimDisk, type SimSnapshot } from './disk.ts';
 import { ELECTION_MAX_MS, type FaultPlan, HEARTBEAT_MS } from './faults.ts';
 import { Front, type FrontHost, type LeaseReadRequest, type WriteRequest } from './front.ts';
 import type { SimNetwork } from './network.ts';
@@ -32,6 +33,7 @@ export interface Surroundings {
   /** Set once the faults have stopped. */
   healed: boolean;
   steps: number;
+  diskOf(node: string): SimDisk | undefined;
   /** The planted fault: disks that lie. */
   readonly lyingDisks: boolean;
 }
@@ -52,6 +54,7 @@ interface Life {
   readonly front: Front;
   commit: number;
   flushing: boolean;
+  fetching?: boolean;
 }
 
 export class SimNode {
@@ -93,6 +96,7 @@ export class SimNode {
       world.schedule,
       { flushMs: () => this.#flushMs(), lies: world.lyingDisks },
       listener,
+      () => world.checker.committed,
     );
     world.checker.watch(id, this.disk);
     this.app = new AppSide(this, world, random);
@@ -132,9 +136,11 @@ export class SimNode {
     const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
     this.#lives++;
     const front = new Front(this.#frontHost(this.#lives), core, this.#lives);
-    const life: Life = { core, front, commit: 0, flushing: false };
+    const life: Life = { core, front, commit: start.committed, flushing: false };
     this.#life = life;
+    if (start.committed > 0) this.#world.checker.commits(this.id, start.committed);
     this.app.sidecarStarted(front);
+    this.#tellSnapshots();
     this.#step({ type: 'fitness', fit: false });
     this.#tickLater(life);
   }
@@ -346,6 +352,15 @@ export class SimNode {
         return this.#roleChanged(life, effect);
       case 'fetch':
         return this.#fetch(life, effect);
+      case 'installed':
+        return this.#installed(life, effect.point);
+      case 'compact':
+        trace.count('compaction');
+        return this.disk.compact(effect.point);
+      case 'snapshotWanted':
+        return this.app.takeSnapshot();
+      case 'fetchSnapshot':
+        return this.#fetchSnapshot(life, effect);
       case 'readReady':
         trace.count('read index found');
         return life.front.readIndex(effect.ref, effect.index);
@@ -388,9 +403,72 @@ export class SimNode {
       const failed = !this.#world.healed && this.#random.chance(0.05);
       const entries = failed
         ? []
-        : this.disk.written.slice(from - 1, Math.min(through, from + (maxBytes < 1000 ? 1 : 19)));
+        : this.disk.read(from, Math.min(through, from + (maxBytes < 1000 ? 1 : 19)));
       this.#step({ type: 'fetched', to, from, entries });
     });
+  }
+
+  // ---------------------------------------------------------------- snapshots
+
+  /** Its own disk has a snapshot more, or less. */
+  #tellSnapshots(): void {
+    this.#step({ type: 'snapshots', points: this.disk.snapshots.map(({ point }) => point) });
+  }
+
+  /** The app gave its state; it is on the disk after a while, if nothing happens before. */
+  snapshotTaken(snapshot: SimSnapshot): void {
+    this.whileAlive(this.#world.healed ? 1 : this.#random.exponential(this.#world.plan.flushMs), () => {
+      this.#world.trace.count('snapshot taken');
+      this.disk.keep(snapshot);
+      this.#tellSnapshots();
+    });
+  }
+
+  /** The log may begin behind the last snapshot but one, or, since that must not be wrong either, behind any. */
+  compact(): void {
+    const { core, disk } = this;
+    if (core === undefined || disk.snapshots.length === 0) return;
+    const snapshots = disk.snapshots.map(({ point }) => point.index);
+    const needs = [{ after: this.app.applied, must: false }];
+    const careful = compactionPoint({ snapshots, base: core.log.baseIndex, needs, overBound: false });
+    const index = this.#random.chance(0.5) ? careful : this.#random.pick(snapshots);
+    const point = disk.snapshots.find((snapshot) => snapshot.point.index === index)?.point;
+    if (point === undefined || point.index > Math.min(core.commitIndex, core.durableIndex)) return;
+    this.input({ type: 'compact', point });
+    this.whileAlive(0, () => this.#tellSnapshots());
+  }
+
+  /** All of it comes at once, if both are there then, and hear each other. */
+  #fetchSnapshot(life: Life, { from, index, term }: { from: string; index: number; term: number }): void {
+    if (life.fetching) return;
+    life.fetching = true;
+    const ms = this.#world.healed ? 1 : this.#random.exponential(ELECTION_MAX_MS);
+    this.#later(ms, life, () => {
+      life.fetching = false;
+      const snapshot = this.#world
+        .diskOf(from)
+        ?.snapshots.find(({ point }) => point.index === index && point.term === term);
+      if (snapshot === undefined || this.#world.network.isCut(from, this.id)) return;
+      this.#world.trace.count('snapshot fetched');
+      this.disk.keep(snapshot);
+      if (!this.#world.healed && this.#random.chance(10 * this.#world.plan.crashAtEffect)) {
+        this.#world.trace.count('crash between fetching and installing');
+        this.crash('snapshot fetched');
+        return;
+      }
+      this.#step({ type: 'install', point: snapshot.point });
+      this.#tellSnapshots();
+    });
+  }
+
+  #installed(life: Life, point: LogPoint): void {
+    this.#world.trace.count('snapshot installed');
+    this.#world.checker.installs(this.id, point);
+    const before = life.commit;
+    life.commit = point.index;
+    this.app.outrun(point.index);
+    life.front.committed(before, point.index);
+    this.app.committed();
   }
 
   #roleChanged(life: Life, effect: RoleEffect): void {
@@ -430,6 +508,7 @@ export class SimNode {
         case 'AppVerdict':
           return;
       }
+      if (message.type === 'SnapshotAsk' || message.type === 'SnapshotData') return;
       if ('id' in message) this.#life?.front.receive(message);
       else this.#step({ type: 'message', message });
     });

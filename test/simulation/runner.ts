@@ -124,6 +124,7 @@ class Run {
       plan,
       network,
       membership,
+      diskOf: (id) => this.#nodes.find((node) => node.id === id && node.up)?.disk,
       lyingDisks,
       healed: false,
       steps: 0,

@@ -6,8 +6,11 @@
  */
 import type { Refusal } from '../../shared/codes.ts';
 import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { encodeSessions } from '../../sidecar/machine/session-codec.ts';
+import { concernsSessions, SessionTable } from '../../sidecar/machine/session-table.ts';
 import type { ProposalOutcome } from '../../sidecar/routing/port.ts';
 import { Violation } from './checker.ts';
+import type { SimSnapshot } from './disk.ts';
 import type { Trace } from './trace.ts';
 
 interface Effect {
@@ -74,6 +77,24 @@ export class SessionJudge {
         `the app of ${node} applied ${index} as number ${effects}, another one as ${before}`,
       );
     }
+  }
+
+  /**
+   * An app of `node` begins with a snapshot: it must be what all entries up to there make, the sessions to the byte
+   * (snapshot equivalence).
+   */
+  restored(node: string, { point, sessions, effects }: SimSnapshot, committed: readonly Entry[]): void {
+    const table = new SessionTable();
+    let delivered = 0;
+    for (const entry of committed.slice(0, point.index)) {
+      if (concernsSessions(entry)) table.apply(entry);
+      if (this.#delivered.get(entry.index) === true) delivered++;
+    }
+    table.passTo(point.index);
+    const same = Buffer.from(encodeSessions(table)).equals(sessions);
+    if (same && delivered === effects && committed[point.index - 1]?.hash === point.hash) return;
+    const what = same ? `${effects} effects instead of ${delivered}` : 'other sessions';
+    throw new Violation('Snapshot equivalence', `${node} restores a snapshot of ${point.index} with ${what}`);
   }
 
   /** A client was told that its command took effect. */

@@ -32,6 +32,8 @@ export class AppClient {
   received: Buffer = Buffer.alloc(0);
   /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
+  /** Takes every frame from now on, in place of `next`; undefined: they are kept. */
+  #onFrame: ((frame: SidecarFrame) => void) | undefined;
   #isClosed = false;
   #waiters: Waiter[] = [];
 
@@ -133,7 +135,14 @@ export class AppClient {
     }
   }
 
+  /** Hands every frame to `take`, those that came already first. */
+  set onFrame(take: (frame: SidecarFrame) => void) {
+    this.#onFrame = take;
+    for (const frame of this.inbox.splice(0)) take(frame);
+  }
+
   #deliver(frame: SidecarFrame): void {
+    if (this.#onFrame !== undefined) return this.#onFrame(frame);
     const at = this.#waiters.findIndex((waiter) => waiter.wants(frame));
     if (at === -1) this.inbox.push(frame);
     else this.#waiters.splice(at, 1)[0]?.resolve(frame);

@@ -11,11 +11,14 @@ import type {
   AppPosition,
   Delivery,
   NodeFacts,
+  Plan,
   ProposeRequest,
   ProposeResult,
   ReadRequest,
+  RestorePlan,
   SessionRequest,
   SessionResult,
+  SnapshotSink,
 } from '../../sidecar/app/host.ts';
 
 export class FakeHost implements AppHost {
@@ -36,7 +39,7 @@ export class FakeHost implements AppHost {
   readonly log: Entry[] = [];
   /** Answers proposals at once, with this, and reads with the end of the log. */
   answer: ((request: ProposeRequest) => ProposeResult | Refusal) | undefined;
-  planAnswer: (position: AppPosition) => Promise<{ replayFrom: number } | Refusal> = (position) =>
+  planAnswer: (position: AppPosition) => Promise<Plan | Refusal> = (position) =>
     Promise.resolve({ replayFrom: position.appliedIndex + 1 });
   /** Wraps the answers of `committedAfter`, e.g. into promises. */
   wrap: (stretch: Delivery | undefined) => Delivery | undefined | Promise<Delivery | undefined> = (stretch) =>
@@ -87,7 +90,7 @@ export class FakeHost implements AppHost {
     this.#told();
   }
 
-  plan(position: AppPosition): Promise<{ replayFrom: number } | Refusal> {
+  plan(position: AppPosition): Promise<Plan | Refusal> {
     this.positions.push(position);
     this.#told();
     return this.planAnswer(position);
@@ -150,6 +153,54 @@ export class FakeHost implements AppHost {
   appNews(epoch: number, news: AppNews): void {
     this.states.push({ epoch, ...news });
     this.#told();
+  }
+
+  nextEpoch(): number {
+    return this.epoch + 1;
+  }
+
+  /** What state machines gave, or why they may not. */
+  readonly snapshots: {
+    begin: { index: number; format: string };
+    data: Buffer[];
+    sha256?: string;
+    lost?: string;
+  }[] = [];
+  snapshotAnswer: Refusal | undefined;
+
+  async snapshotBegun(
+    _epoch: number,
+    begin: { index: number; format: string },
+  ): Promise<SnapshotSink | Refusal> {
+    if (this.snapshotAnswer !== undefined) return this.snapshotAnswer;
+    const taken: (typeof this.snapshots)[number] = { begin, data: [] };
+    this.snapshots.push(taken);
+    return {
+      add: async (data) => {
+        taken.data.push(Buffer.from(data));
+        return undefined;
+      },
+      end: async (sha256) => {
+        taken.sha256 = Buffer.from(sha256).toString('hex');
+        this.#told();
+        return undefined;
+      },
+      abandon: (reason) => {
+        taken.lost = reason;
+        this.#told();
+      },
+    };
+  }
+
+  readonly refusedRestores: string[] = [];
+  restoreRefused(_plan: RestorePlan, reason: string): void {
+    this.refusedRestores.push(reason);
+    this.#told();
+  }
+
+  readonly durables: number[] = [];
+  durableThrough(_epoch: number, index: number): void {
+    this.durables.push(index);
   }
 
   turnedAway(no: Refusal, index: number): void {

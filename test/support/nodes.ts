@@ -86,6 +86,8 @@ export class TestNodes {
         committed: () => applying(),
         roleChanged: () => undefined,
         pressure: () => undefined,
+        takeSnapshot: () => false,
+        outrun: () => undefined,
         skipped: () => undefined,
         diverged: () => undefined,
         sessionsExpired: () => undefined,

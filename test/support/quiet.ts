@@ -1,7 +1,8 @@
 /** What tests do not care about: the parts of a status that are as in a node at rest, and an ordinary configuration of the core. */
+import { ORIGIN } from '../../shared/entry.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { RaftConfig } from '../../sidecar/raft/types.ts';
+import type { RaftConfig, RaftStart } from '../../sidecar/raft/types.ts';
 
 export const QUIET_STATUS: Pick<NodeStatus, 'sessions' | 'store' | 'timing' | 'control'> = {
   sessions: { open: 0 },
@@ -17,6 +18,16 @@ export const QUIET_STATUS: Pick<NodeStatus, 'sessions' | 'store' | 'timing' | 'c
   },
   timing: { electionMinMs: 150, electionMaxMs: 300, heartbeatMs: 50 },
   control: false,
+};
+
+/** What a core starts from on an empty disk. */
+export const EMPTY_START: RaftStart = {
+  hardState: { term: 0, vote: '' },
+  base: ORIGIN,
+  committed: 0,
+  runs: [],
+  tail: [],
+  mustReach: undefined,
 };
 
 /** n1 of three voters. */

@@ -72,7 +72,9 @@ export class Cluster {
 
   #execute(node: ScriptNode, effect: Effect): void {
     let note = '';
-    if (effect.type === 'persist') node.write(effect);
+    if (effect.type === 'persist') node.write(effect, this.#invariants.committed);
+    if (effect.type === 'compact') node.base = effect.point;
+    if (effect.type === 'fetchSnapshot') node.wanted = effect;
     if (effect.type === 'fetch') node.jobs.push(effect);
     if (effect.type === 'send') {
       if (this.#hears(node.id, effect.message.to)) this.wire.push(effect.message);
@@ -95,7 +97,8 @@ export class Cluster {
       this.step(node, { type: 'durable', sequence: job.sequence });
       return;
     }
-    const entries = node.log.slice(job.from - 1, job.through);
+    const gone = job.from <= node.base.index;
+    const entries = gone ? [] : node.log.slice(job.from - 1, job.through);
     let bytes = 0;
     const fitting = entries.filter((entry, i) => {
       bytes += entry.command.length;

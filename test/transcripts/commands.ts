@@ -6,7 +6,16 @@ import { Args, live, nodeId, nodesOf, restOfNodes, toNumber } from './args.ts';
 import type { Cluster } from './cluster.ts';
 import { inject, printMessages, selected, stabilize } from './messages.ts';
 import { ScriptError } from './script.ts';
-import { addNodes, crash, diskOptions, forget, giveDisk, partition, restart } from './stage.ts';
+import {
+  addNodes,
+  crash,
+  diskOptions,
+  forget,
+  giveDisk,
+  installSnapshot,
+  partition,
+  restart,
+} from './stage.ts';
 
 // -- inputs
 
@@ -145,6 +154,19 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const to = args.words.shift();
     cluster.step(node, { type: 'transfer', to: to === undefined ? '' : nodeId(to) });
   },
+  /** `snapshot 1` or `snapshot 1 4`: that node has one of everything committed, or of everything up to entry 4. */
+  snapshot: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    const index = toNumber(args.words.shift() ?? String(live(node).commitIndex));
+    node.snapshots.push(node.pointAt(index));
+    cluster.step(node, { type: 'snapshots', points: [...node.snapshots] });
+  },
+  /** `compact 1 4`: that node drops its entries up to 4. */
+  compact: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    cluster.step(node, { type: 'compact', point: node.pointAt(args.number()) });
+  },
+  install: installSnapshot,
   'step-down': stepDown,
   tick: (cluster, args) => cluster.tick(nodesOf(cluster, args.word()), args.number()),
   /** The node did not run for so long, and has not ticked yet: messages may come first. */

@@ -37,6 +37,11 @@ export class Invariants {
     this.#nodes = nodes;
   }
 
+  /** Index i at i − 1. */
+  get committed(): readonly Entry[] {
+    return this.#committed;
+  }
+
   readBegins(node: string, ref: number): void {
     this.#reads.set(`${node} ${ref}`, this.#committed.length);
   }
@@ -50,6 +55,10 @@ export class Invariants {
   effect(node: ScriptNode, e: Effect): void {
     if (e.type === 'role' && e.role === 'LEADER') this.#electionSafety(node, e.term);
     if (e.type === 'commit') this.#stateMachineSafety(node, e.index);
+    if (e.type === 'installed') {
+      must(this.#committed.length >= e.point.index, 'a snapshot is of what is committed', node.id);
+      this.#stateMachineSafety(node, e.point.index);
+    }
     if (e.type === 'send') this.#durableBeforeSent(node, e.message);
     if (e.type === 'readReady') {
       const floor = this.#reads.get(`${node.id} ${e.ref}`) ?? 0;

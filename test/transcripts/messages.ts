@@ -71,6 +71,9 @@ export function inject(cluster: Cluster, args: Args): void {
     cluster.wire.push({ type, ...header, prevIndex, prevTerm, entries, commit, round, lastHash: '' });
   } else if (type === 'VoteReply') {
     cluster.wire.push({ type, ...header, preVote: false, granted: false, reason: 'OLD_TERM' });
+  } else if (type === 'SnapshotOffer') {
+    const [lastIndex, lastTerm] = positionOf(args.option('last') ?? '0@0');
+    cluster.wire.push({ type, ...header, lastIndex, lastTerm });
   } else if (type === 'TimeoutNow') cluster.wire.push({ type, ...header });
   else throw new ScriptError(`inject … ${type}?`);
   printMessages(cluster, cluster.wire.slice(-1), 'on the wire');

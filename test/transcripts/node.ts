@@ -3,7 +3,7 @@
  *
  * MUST: keep what the disk holds apart from what the core believes, so that a crash loses what was not written.
  */
-import { type Entry, EntryKind, type HardState } from '../../shared/entry.ts';
+import { type Entry, EntryKind, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Clock, Effect, PersistEffect, RaftConfig } from '../../sidecar/raft/types.ts';
@@ -35,8 +35,14 @@ export class ScriptNode {
   autoDisk = true;
   /** The disk was made to forget what it had confirmed: the rules that speak of disks do not bind it any more. */
   forgetful = false;
-  /** The log as the core has it: `stored` and what is being written. */
+  /** The log as the core has it: `stored` and what is being written. From entry 1 on, also what was compacted since. */
   log: Entry[] = [];
+  /** What is on the disk of the log begins after this. */
+  base: LogPoint = ORIGIN;
+  /** On the disk, ascending. */
+  snapshots: LogPoint[] = [];
+  /** The snapshot that it was told to fetch last. */
+  wanted: { readonly from: string; readonly index: number; readonly term: number } | undefined;
 
   constructor(config: RaftConfig, electionMs: number) {
     this.electionMs = electionMs;
@@ -53,9 +59,22 @@ export class ScriptNode {
   /** Starts the core from what the disk holds; at most `tail` entries are handed over in memory. */
   start(mustReach: number | undefined, tail = Number.POSITIVE_INFINITY): void {
     this.log = [...this.stored];
-    const runs: TermRun[] = runsOf(this.stored);
-    const warm = this.stored.slice(Math.max(0, this.stored.length - tail));
-    this.raft = new Raft(this.config, { hardState: this.hardState, runs, tail: warm, mustReach }, this.clock);
+    const { base, hardState } = this;
+    const kept = this.stored.slice(base.index);
+    const runs: TermRun[] = runsOf(kept, base);
+    const warm = kept.slice(Math.max(0, kept.length - tail));
+    const committed = Math.max(base.index, this.snapshots.at(-1)?.index ?? 0);
+    this.raft = new Raft(
+      this.config,
+      { hardState, base, committed, runs, tail: warm, mustReach },
+      this.clock,
+    );
+  }
+
+  /** Of everything up to `index`, which it has. */
+  pointAt(index: number): LogPoint {
+    const entry = this.log[index - 1];
+    return { index, term: entry?.term ?? 0, time: entry?.time ?? 0, hash: '' };
   }
 
   /** The process is gone; what was being written is lost, or reached the disk all the same. */
@@ -67,12 +86,17 @@ export class ScriptNode {
   }
 
   store(write: PersistEffect): void {
+    if (write.reset !== undefined) {
+      this.base = write.reset;
+      this.stored = this.log.slice(0, write.reset.index);
+    }
     apply(this.stored, write);
     if (write.hardState !== undefined) this.hardState = write.hardState;
   }
 
-  /** The core has written this into its log. */
-  write(write: PersistEffect): void {
+  /** The core has written this into its log; `committed`: what a snapshot that it begins with is of. */
+  write(write: PersistEffect, committed: readonly Entry[]): void {
+    if (write.reset !== undefined) this.log = committed.slice(0, write.reset.index);
     apply(this.log, write);
     this.jobs.push(write);
   }
@@ -83,8 +107,8 @@ function apply(log: Entry[], write: PersistEffect): void {
   log.push(...write.entries);
 }
 
-function runsOf(entries: readonly Entry[]): TermRun[] {
-  const runs = new TermRuns();
+function runsOf(entries: readonly Entry[], base: LogPoint): TermRun[] {
+  const runs = new TermRuns([], base.index, base.term);
   for (const entry of entries) runs.append(entry.term, entry.index, entry.index);
   return runs.list();
 }

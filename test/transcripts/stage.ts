@@ -1,4 +1,5 @@
 /** Commands that set the stage: nodes and their disks, crashes, partitions. */
+import { ORIGIN } from '../../shared/entry.ts';
 import { describeNode } from '../../sidecar/raft/describe.ts';
 import type { LeaseConfig } from '../../sidecar/raft/types.ts';
 import { type Args, live, nodeId, nodesOf, toNumber } from './args.ts';
@@ -114,7 +115,19 @@ export function forget(cluster: Cluster, args: Args): void {
   const node = cluster.node(nodeId(args.word()));
   if (node.raft !== undefined) throw new ScriptError(`${node.id} is running`);
   node.stored.length = Math.min(node.stored.length, args.numberOption('after') ?? 0);
+  if (node.stored.length < node.base.index) node.base = ORIGIN;
   node.log = [...node.stored];
   node.forgetful = true;
   cluster.print(`${node.id}: its disk has log=${logEnd(node)} now`);
+}
+
+/** The snapshot that it was told to fetch last has come, and is on its disk. */
+export function installSnapshot(cluster: Cluster, args: Args): void {
+  const node = cluster.node(nodeId(args.word()));
+  const { wanted } = node;
+  if (wanted === undefined) throw new ScriptError(`${node.id} was offered no snapshot`);
+  const point = cluster.node(wanted.from).pointAt(wanted.index);
+  node.snapshots = [...node.snapshots.filter(({ index }) => index < point.index), point];
+  cluster.print(`${node.id} has the snapshot ${point.index}@${point.term} of ${wanted.from}`);
+  cluster.step(node, { type: 'install', point });
 }

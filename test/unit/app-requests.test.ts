@@ -151,7 +151,7 @@ describe('app socket: requests', () => {
         await expectError(client, 'BAD_REQUEST', /ackBelow is 3, but .* is 2/, 4);
         await expectError(client, 'BAD_REQUEST', /keepSession.session is missing/, 5);
         client.send({ type: 'snapshotBegin', index: 3, format: 'x' });
-        await expectError(client, 'UNSUPPORTED', /no snapshots yet/);
+        await expectError(client, 'BAD_REQUEST', /said in hello that it has snapshots/);
         client.send({ type: 'applied', through: 1, results: [] });
         await expectError(client, 'BAD_REQUEST', /only for a connection that said hello as a state machine/);
         client.hello();

@@ -64,6 +64,9 @@ describe('configuration of run', () => {
       checkQuorum: true,
       leaseReads: false,
       leaseClockBound: 0.2,
+      snapshotBytes: 64 * 1024 * 1024,
+      snapshotEntries: 500_000,
+      snapshotSendBytes: 32 * 1024 * 1024,
       logLevel: 'info',
     });
   });

@@ -91,6 +91,10 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['session', request.act]);
       return { session: 'session' in request ? request.session : 12 };
     },
+    takeSnapshot: async () => {
+      calls.push(['takeSnapshot']);
+      return { index: 7, term: 3, bytes: 1_234 };
+    },
     skip: async (index, reason) => {
       calls.push(['skip', index, reason]);
       return { index, at: 12 };

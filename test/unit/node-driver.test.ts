@@ -68,6 +68,7 @@ async function node(entries: Entry[], kept: number): Promise<Setup> {
   const driver = new RaftDriver(RAFT_CONFIG, stored, {
     store,
     transport: wire,
+    committed: 0,
     listener: {
       role: () => undefined,
       note: () => undefined,
@@ -76,6 +77,10 @@ async function node(entries: Entry[], kept: number): Promise<Setup> {
       durable: () => undefined,
       committed: (_before, now) => committed.push(now),
       readIndex: () => undefined,
+      installed: () => undefined,
+      compacted: () => undefined,
+      snapshotWanted: () => undefined,
+      fetchSnapshot: () => undefined,
       transferFailed: () => undefined,
       whole: () => undefined,
       broken: (error) => broken.push(error),
@@ -127,6 +132,7 @@ describe('the driver of a node', () => {
     const driver = new RaftDriver(RAFT_CONFIG, stored, {
       store,
       transport: wire,
+      committed: 0,
       listener: {
         role: () => undefined,
         note: () => undefined,
@@ -135,6 +141,10 @@ describe('the driver of a node', () => {
         durable: () => undefined,
         committed: () => undefined,
         readIndex: () => undefined,
+        installed: () => undefined,
+        compacted: () => undefined,
+        snapshotWanted: () => undefined,
+        fetchSnapshot: () => undefined,
         transferFailed: () => undefined,
         whole: () => undefined,
         broken: assert.ifError,

@@ -64,19 +64,19 @@ describe('peers: codec', () => {
   });
 
   it('hands out empty bytes as bytes', () => {
-    const raft = { group: '', from: 'a', to: 'b', term: 1 };
     const none = Buffer.alloc(0);
+    const place = { index: 1, term: 1, offset: 0 };
+    const header = { group: '', from: 'a', to: 'b', id: 1 };
     const chunk: PeerMessage = {
-      type: 'SnapshotChunk',
-      ...raft,
-      lastIndex: 1,
-      lastTerm: 1,
-      offset: 0,
+      type: 'SnapshotData',
+      ...header,
+      ...place,
       data: none,
-      done: true,
+      size: 0,
+      digest: none,
     };
     const decodedChunk = decodeMessage(payloadOf(chunk), 'a', 'b');
-    assert.ok(decodedChunk.type === 'SnapshotChunk' && decodedChunk.data instanceof Uint8Array);
+    assert.ok(decodedChunk.type === 'SnapshotData' && decodedChunk.data instanceof Uint8Array);
     const propose: PeerMessage = {
       type: 'ForwardPropose',
       group: '',

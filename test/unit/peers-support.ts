@@ -253,8 +253,13 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
       clockMs: 12,
     },
     { type: 'TimeoutNow', ...raft },
-    { type: 'SnapshotChunk', ...raft, lastIndex: 8, lastTerm: 2, offset: 2 ** 33, data: command, done: true },
-    { type: 'SnapshotReply', ...raft, lastIndex: 8, offset: 2 ** 33, installed: true },
+    { type: 'SnapshotOffer', ...raft, lastIndex: 8, lastTerm: 2 },
+    { type: 'SnapshotReply', ...raft, lastIndex: 8 },
+    { type: 'SnapshotAsk', ...forward, index: 8, term: 2, offset: 2 ** 33, length: 65_536 },
+    {
+      ...{ type: 'SnapshotData', ...forward, index: 8, term: 2, offset: 2 ** 33, data: command },
+      ...{ size: 2 ** 33 + 9, digest: Buffer.alloc(32, 7) },
+    },
     {
       type: 'ForwardPropose',
       ...forward,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { LIMITS } from '../../shared/limits.ts';
-import type { SnapshotChunk } from '../../shared/messages.ts';
+import type { SnapshotData } from '../../shared/messages.ts';
 import { PeerEncoder } from '../../sidecar/peers/codec.ts';
 import { Dialer } from '../../sidecar/peers/dialer.ts';
 import { type FrameFault, frameOf } from '../../sidecar/peers/framing.ts';
@@ -25,9 +25,10 @@ import {
 
 const MEGABYTE = 1024 * 1024;
 
-function chunkOf(from: string, to: string, offset: number): SnapshotChunk {
-  const header = { type: 'SnapshotChunk', group: '', from, to, term: 1 } as const;
-  return { ...header, lastIndex: 1, lastTerm: 1, offset, data: Buffer.alloc(MEGABYTE, offset), done: false };
+function chunkOf(from: string, to: string, offset: number): SnapshotData {
+  const header = { type: 'SnapshotData', group: '', from, to, id: 1, index: 1, term: 1 } as const;
+  const size = offset + MEGABYTE;
+  return { ...header, offset, data: Buffer.alloc(MEGABYTE, offset), size, digest: Buffer.alloc(32) };
 }
 
 describe('peers: transport', () => {

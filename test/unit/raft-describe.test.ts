@@ -33,20 +33,26 @@ describe('raft describe', () => {
   it('names the sender and the receiver', () => {
     const header = { group: '', from: 'n1', to: 'n2', term: 4 };
     assert.equal(describeMessage({ type: 'TimeoutNow', ...header }), 'n1→n2 TimeoutNow term=4');
-    const chunk = { lastIndex: 9, lastTerm: 3, offset: 5, data: new Uint8Array(2), done: true };
     assert.equal(
-      describeMessage({ type: 'SnapshotChunk', ...header, ...chunk }),
-      'n1→n2 SnapshotChunk term=4 last=9@3 offset=5 bytes=2 done',
+      describeMessage({ type: 'SnapshotOffer', ...header, lastIndex: 9, lastTerm: 3 }),
+      'n1→n2 SnapshotOffer term=4 last=9@3',
     );
     assert.equal(
-      describeMessage({ type: 'SnapshotReply', ...header, lastIndex: 9, offset: 7, installed: false }),
-      'n1→n2 SnapshotReply term=4 last=9 offset=7',
+      describeMessage({ type: 'SnapshotReply', ...header, lastIndex: 9 }),
+      'n1→n2 SnapshotReply term=4 last=9',
     );
   });
 
   it('says nobody, unknown and anybody where a name is empty', () => {
     const hardState = { term: 2, vote: '' };
-    const write = { type: 'persist', sequence: 1, hardState, truncateFrom: undefined, entries: [] } as const;
+    const write = {
+      type: 'persist',
+      sequence: 1,
+      hardState,
+      truncateFrom: undefined,
+      reset: undefined,
+      entries: [],
+    } as const;
     assert.equal(describeEffect({ ...write, expectedHash: '' }), 'write #1: term=2 vote=none');
     assert.equal(describeEffect({ type: 'transferFailed', to: '' }), 'gives up the transfer to anybody');
     const role = {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { RaftMessage } from '../../shared/messages.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Input, PersistEffect } from '../../sidecar/raft/types.ts';
-import { RAFT_CONFIG } from '../support/quiet.ts';
+import { EMPTY_START, RAFT_CONFIG } from '../support/quiet.ts';
 
 const { electionMinMs, electionMaxMs } = RAFT_CONFIG;
 const ELECTED_AT = 1_000;
@@ -13,7 +13,7 @@ class Leader {
   readonly raft: Raft;
 
   constructor(config = RAFT_CONFIG) {
-    const start = { hardState: { term: 0, vote: '' }, runs: [], tail: [], mustReach: undefined };
+    const start = { ...EMPTY_START, hardState: { term: 0, vote: '' } };
     this.raft = new Raft(config, start, { now: 0, wall: 0 });
     this.step({ type: 'tick' }, ELECTED_AT);
     this.step({ type: 'campaign' }, ELECTED_AT);

@@ -6,7 +6,7 @@ import type { Append, RaftMessage, VoteReply, VoteRequest } from '../../shared/m
 import { TermRuns } from '../../shared/term-runs.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input, NoteEffect } from '../../sidecar/raft/types.ts';
-import { RAFT_CONFIG } from '../support/quiet.ts';
+import { EMPTY_START, RAFT_CONFIG } from '../support/quiet.ts';
 
 type Vote = Extract<NoteEffect, { about: 'VOTE_GIVEN' | 'VOTE_RECEIVED' }>;
 
@@ -21,7 +21,7 @@ class Core {
     const runs = new TermRuns();
     const tail = terms.map((of, i) => entry(i + 1, of));
     for (const { index, term: of } of tail) runs.append(of, index, index);
-    const start = { hardState: { term, vote: '' }, runs: runs.list(), tail, mustReach: undefined };
+    const start = { ...EMPTY_START, hardState: { term, vote: '' }, runs: runs.list(), tail };
     this.raft = new Raft({ ...RAFT_CONFIG, random: () => 0 }, start, { now: 0, wall: 0 });
   }
 

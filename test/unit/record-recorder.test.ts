@@ -7,13 +7,13 @@ import { LoopWatch } from '../../sidecar/node/loop-watch.ts';
 import { Recorder } from '../../sidecar/node/recorder.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { NoteEffect, RoleEffect } from '../../sidecar/raft/types.ts';
-import { RAFT_CONFIG } from '../support/quiet.ts';
+import { EMPTY_START, RAFT_CONFIG } from '../support/quiet.ts';
 
 const TURN_MS = 20;
 const NO_LINKS = () => [];
 
 function raft(): Raft {
-  const start = { hardState: { term: 4, vote: '' }, runs: [], tail: [], mustReach: undefined };
+  const start = { ...EMPTY_START, hardState: { term: 4, vote: '' } };
   return new Raft(RAFT_CONFIG, start, { now: 0, wall: 0 });
 }
 

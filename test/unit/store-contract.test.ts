@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ChainHash, type Entry, EntryKind, type HardState, ZERO_HASH } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type Entry,
+  EntryKind,
+  type HardState,
+  ORIGIN,
+  ZERO_HASH,
+} from '../../shared/entry.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import { type LogWrite, type Store, type StoredState, StoreError } from '../../sidecar/store/contract.ts';
@@ -74,8 +81,10 @@ for (const twin of TWINS) {
       assert.match(incarnation, /^[0-9a-f]{32}$/);
       assert.deepEqual(rest, {
         hardState: { term: 0, vote: '' },
+        base: ORIGIN,
         firstIndex: 1,
         lastIndex: 0,
+        logBytes: 0,
         lastHash: ZERO_HASH,
         runs: [],
         tail: [],

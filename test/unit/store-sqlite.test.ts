@@ -119,9 +119,11 @@ describe('store on SQLite', () => {
       mkdirSync(folder, { mode: 0o755 });
       await open();
       const names = readdirSync(folder).sort();
-      assert.deepEqual(names, ['guard', 'log.sqlite', 'log.sqlite-wal'], 'and makes no -shm file');
+      const files = ['guard', 'log.sqlite', 'log.sqlite-wal'];
+      assert.deepEqual(names, [...files, 'snapshots'], 'and makes no -shm file');
       assert.equal(statSync(folder).mode & 0o777, 0o700);
-      for (const name of names) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
+      assert.equal(statSync(join(folder, 'snapshots')).mode & 0o777, 0o700);
+      for (const name of files) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
     });
 
     it('refuses a folder that all users share', async () => {
@@ -258,12 +260,18 @@ describe('store on SQLite', () => {
       const writer = new LogWriter(table, guard, {
         incarnation,
         shape: new LogShape(),
+        relies: false,
         hardState: { term: 0, vote: '' },
         damage: undefined,
       });
       const entries = batch(1, 6, 1);
       sealEntries(entries, ZERO_HASH);
-      const write = { hardState: undefined, truncateFrom: undefined, previousHash: ZERO_HASH };
+      const write = {
+        hardState: undefined,
+        truncateFrom: undefined,
+        reset: undefined,
+        previousHash: ZERO_HASH,
+      };
       await writer.commit({ ...write, entries });
       const commit = table.commit.bind(table);
       let image = '';

@@ -44,6 +44,11 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   TRANSFER_FAILED: 'election',
   SKIPPED: 'app',
   APP_VERSION: 'app',
+  SNAPSHOT_TAKEN: 'log',
+  SNAPSHOT_FAILED: 'log',
+  SNAPSHOT_FETCHING: 'log',
+  SNAPSHOT_INSTALLED: 'log',
+  COMPACTED: 'log',
   WHOLE: 'process',
 };
 

@@ -1,0 +1,168 @@
+/**
+ * Fetches a snapshot from a peer: asks for the next bytes once the last ones are on the disk.
+ *
+ * Each piece is as large as comes and goes in `PACE_MS`, since heartbeats wait behind it on the same connection. What has come
+ * stays on the disk, so a transfer that was cut, by either side, goes on where it was.
+ *
+ * MUST: fetch one at a time; install nothing that was not checked to its last byte.
+ */
+import { LIMITS } from '../../../shared/limits.ts';
+import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
+import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+import type { Incoming } from '../../store/snapshots/incoming.ts';
+
+/** A piece should take about so long. */
+const PACE_MS = 20;
+const CHUNK_MIN_BYTES = 16 * 1024;
+
+export interface FetcherPort {
+  readonly id: string;
+  readonly group: string;
+  readonly cluster: string;
+  readonly firstRequestId: number;
+  send(message: SnapshotAsk): void;
+  /** A transfer has begun, goes on after a cut, or was given up; for the record. */
+  progress(what: 'BEGUN' | 'RESUMED' | 'GIVEN_UP', job: FetchJob, reason: string): void;
+  /** It is here, whole and proven. */
+  fetched(snapshot: Snapshot, job: FetchJob): void;
+  /** The disk failed. */
+  fault(error: Error): void;
+}
+
+export interface FetchJob {
+  readonly from: string;
+  /** Index 0: the newest one, whatever it is. */
+  index: number;
+  term: number;
+  size: number;
+  have: number;
+}
+
+export class SnapshotFetcher {
+  readonly #folder: SnapshotFolder;
+  readonly #port: FetcherPort;
+  #job: FetchJob | undefined;
+  #incoming: Incoming | undefined;
+  #id: number;
+  #askedAt = 0;
+  #chunkBytes = CHUNK_MIN_BYTES;
+  #writing = false;
+  #stopped = false;
+  receivedBytes = 0;
+
+  constructor(folder: SnapshotFolder, port: FetcherPort) {
+    this.#folder = folder;
+    this.#port = port;
+    this.#id = port.firstRequestId;
+  }
+
+  get job(): Readonly<FetchJob> | undefined {
+    return this.#job;
+  }
+
+  /** Fetches that one, unless it is being fetched. Another one that is being fetched is given up. */
+  fetch(from: string, index: number, term: number): void {
+    const job = this.#job;
+    if (job !== undefined && job.from === from && job.index === index && job.term === term) return;
+    if (this.#writing) return;
+    if (job !== undefined) this.#giveUp(`${from} offers another one`);
+    this.#job = { from, index, term, size: 0, have: 0 };
+    this.#ask();
+  }
+
+  /** Asks again what was not answered. Call now and then. */
+  turn(now: number): void {
+    if (this.#job === undefined || this.#writing || now - this.#askedAt < LIMITS.snapshotAskAgainMs) return;
+    this.#chunkBytes = CHUNK_MIN_BYTES;
+    this.#ask();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#job = undefined;
+    void this.#incoming?.close().catch(() => undefined);
+    this.#incoming = undefined;
+  }
+
+  receive(m: SnapshotData): void {
+    const job = this.#job;
+    if (job === undefined || this.#writing || m.id !== this.#id || m.from !== job.from) return;
+    if (m.size === 0) return this.#giveUp(`${m.from} does not have it any more`);
+    const ms = performance.now() - this.#askedAt;
+    if (ms > 2 * PACE_MS) this.#chunkBytes = Math.max(CHUNK_MIN_BYTES, this.#chunkBytes / 2);
+    else if (ms < PACE_MS) this.#chunkBytes = Math.min(LIMITS.snapshotChunkBytes, this.#chunkBytes * 2);
+    this.#writing = true;
+    this.#take(job, m).then(
+      (whole) => {
+        this.#writing = false;
+        if (this.#stopped) return;
+        if (whole === undefined) this.#ask();
+        else this.#end(whole, job);
+      },
+      (error: unknown) => {
+        this.#writing = false;
+        if (!this.#stopped) this.#port.fault(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+
+  #end(whole: Snapshot | 'DAMAGED', job: FetchJob): void {
+    this.#incoming = undefined;
+    if (whole === 'DAMAGED') this.#giveUp('what came is not the snapshot that was offered');
+    else {
+      this.#job = undefined;
+      this.#port.fetched(whole, job);
+    }
+  }
+
+  /** Writes what came; the snapshot once all has. */
+  async #take(job: FetchJob, m: SnapshotData): Promise<Snapshot | 'DAMAGED' | undefined> {
+    if (this.#incoming === undefined || !this.#incoming.digest.equals(m.digest)) {
+      await this.#incoming?.close();
+      job.index = m.index;
+      job.term = m.term;
+      job.size = m.size;
+      this.#incoming = await this.#folder.incoming(m, m.digest, m.size);
+      this.#port.progress(this.#incoming.have > 0 ? 'RESUMED' : 'BEGUN', job, '');
+    }
+    const incoming = this.#incoming;
+    if (m.offset === incoming.have && !incoming.complete) {
+      await incoming.add(m.data);
+      this.receivedBytes += m.data.length;
+    }
+    job.have = incoming.have;
+    if (!incoming.complete) return undefined;
+    return (await this.#folder.accept(incoming, this.#port.cluster)) ?? 'DAMAGED';
+  }
+
+  #ask(): void {
+    const job = this.#job;
+    if (job === undefined) return;
+    this.#askedAt = performance.now();
+    const { id: from, group } = this.#port;
+    const { index, term } = job;
+    const offset = this.#incoming?.have ?? 0;
+    // The first answer says what it is; where some of it is here already, the next one asks from there on.
+    const length = this.#incoming === undefined ? 1 : this.#chunkBytes;
+    this.#id++;
+    this.#port.send({
+      type: 'SnapshotAsk',
+      group,
+      from,
+      to: job.from,
+      id: this.#id,
+      index,
+      term,
+      offset,
+      length,
+    });
+  }
+
+  #giveUp(reason: string): void {
+    const job = this.#job;
+    this.#job = undefined;
+    void this.#incoming?.close().catch((error: Error) => this.#port.fault(error));
+    this.#incoming = undefined;
+    if (job !== undefined) this.#port.progress('GIVEN_UP', job, reason);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Gives bytes of our snapshots to peers that ask for them.
+ *
+ * MUST: send no more bytes a second than allowed, in all, so that a transfer never stands in the way of the log; know for each
+ * snapshot when it was asked for last, since it is kept as long as somebody fetches it.
+ */
+import { LIMITS } from '../../../shared/limits.ts';
+import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
+import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+
+const NOTHING = new Uint8Array(0);
+
+export interface GiverPort {
+  readonly bytesPerSecond: number;
+  send(message: SnapshotData): void;
+  /** Somebody asks for the newest snapshot, and there is none. */
+  wanted(): void;
+  /** A snapshot cannot be read. */
+  fault(error: Error): void;
+}
+
+export class SnapshotGiver {
+  readonly #folder: SnapshotFolder;
+  readonly #port: GiverPort;
+  /** By index: when it was asked for last, monotonic. */
+  readonly #asked = new Map<number, number>();
+  /** Who is being answered: one answer to each peer at a time. */
+  readonly #answering = new Set<string>();
+  /** When the bytes that were sent are paid for. */
+  #paidAt = 0;
+  sentBytes = 0;
+
+  constructor(folder: SnapshotFolder, port: GiverPort) {
+    this.#folder = folder;
+    this.#port = port;
+  }
+
+  /** Is somebody fetching it? */
+  inUse({ meta }: Snapshot, now: number): boolean {
+    const at = this.#asked.get(meta.point.index);
+    return at !== undefined && now - at < LIMITS.snapshotIdleMs;
+  }
+
+  answer(ask: SnapshotAsk): void {
+    if (this.#answering.has(ask.from)) return;
+    const snapshot = this.#find(ask);
+    if (snapshot === undefined) {
+      if (ask.index === 0) this.#port.wanted();
+      this.#port.send({ ...head(ask), data: NOTHING, size: 0, digest: NOTHING });
+      return;
+    }
+    const now = performance.now();
+    this.#asked.set(snapshot.meta.point.index, now);
+    this.#answering.add(ask.from);
+    const length = Math.min(ask.length, LIMITS.snapshotChunkBytes);
+    this.#paidAt = Math.max(this.#paidAt, now);
+    const wait = this.#paidAt - now;
+    this.#paidAt += (length * 1_000) / this.#port.bytesPerSecond;
+    if (wait < 1) this.#send(ask, snapshot, length);
+    else setTimeout(() => this.#send(ask, snapshot, length), wait).unref();
+  }
+
+  #find({ index, term }: SnapshotAsk): Snapshot | undefined {
+    if (index === 0) return this.#folder.newestFull;
+    return this.#folder.full.find(({ meta }) => meta.point.index === index && meta.point.term === term);
+  }
+
+  #send(ask: SnapshotAsk, snapshot: Snapshot, length: number): void {
+    this.#folder.chunk(snapshot, ask.offset, length).then(
+      (data) => {
+        this.#answering.delete(ask.from);
+        this.sentBytes += data.length;
+        const { index, term } = snapshot.meta.point;
+        const { bytes: size, digest } = snapshot;
+        this.#port.send({ ...head(ask), index, term, data, size, digest });
+      },
+      (error: unknown) => {
+        this.#answering.delete(ask.from);
+        this.#port.fault(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  }
+}
+
+function head({ group, from, to, id, index, term, offset }: SnapshotAsk) {
+  return { type: 'SnapshotData', group, from: to, to: from, id, index, term, offset } as const;
+}

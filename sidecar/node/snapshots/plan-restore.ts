@@ -1,0 +1,45 @@
+/**
+ * What an app is given that stands where the log does not reach back to: the newest snapshot with the bytes of an app.
+ *
+ * MUST: give no snapshot that may come from an app with a wrong state.
+ */
+import { type Refusal, refusal } from '../../../shared/codes.ts';
+import type { AppPosition, RestorePlan } from '../../app/host.ts';
+import { decodeSessions } from '../../machine/session-codec.ts';
+import type { SessionTable } from '../../machine/session-table.ts';
+import type { Node } from '../node.ts';
+
+/** The app may come again after so long, when a snapshot has to be fetched first. */
+const RETRY_MS = 1_000;
+
+export async function planRestore(
+  node: Node,
+  position: AppPosition,
+): Promise<{ plan: RestorePlan; table: SessionTable } | Refusal> {
+  const { snapshots } = node;
+  const { firstIndex } = node.driver.raft.log;
+  const at = `the log of this node begins at ${firstIndex}, and the app stands at ${position.appliedIndex}`;
+  if (position.snapshots === 'NONE' || snapshots === undefined)
+    return refusal('UNSUPPORTED', `${at}: it would need a snapshot, and it says that it takes none`);
+  const { barredAfter } = node.states;
+  const { folder } = snapshots;
+  const snapshot = folder.full.findLast(
+    ({ meta }) => barredAfter === undefined || meta.point.index <= barredAfter || meta.node !== node.id,
+  );
+  if (snapshot === undefined || snapshot.meta.point.index < firstIndex - 1) {
+    snapshots.fetchFromPeers();
+    return refusal('NOT_READY', `${at}: a snapshot is being fetched from another node`, {
+      retryAfterMs: RETRY_MS,
+    });
+  }
+  const { index, term, hash } = snapshot.meta.point;
+  const { app, appFormat: format } = snapshot.meta;
+  const table = decodeSessions(await folder.read(snapshot, 'sessions'));
+  await snapshots.learnReplies(snapshot);
+  const plan: RestorePlan = {
+    ...{ index, term, format, size: app.bytes, sha256: app.sha256 },
+    position: { ...position, appliedIndex: index, appliedHash: hash },
+    chunks: () => folder.app(snapshot),
+  };
+  return { plan, table };
+}
