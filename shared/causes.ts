@@ -32,6 +32,10 @@ export const CAUSES = [
   'STALLED',
   /** A snapshot took the place of the log with which this node campaigned. */
   'SNAPSHOT_INSTALLED',
+  /** It was given a vote, or has it no more. */
+  'MEMBERSHIP_CHANGED',
+  /** This leader is no voter any more. */
+  'REMOVED',
   /** The process is stopping. */
   'SHUTTING_DOWN',
 ] as const;

@@ -24,6 +24,8 @@ const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
   DISK_STUCK: 'its disk is stuck or full',
   STALLED: 'its process did not run for longer than an election timeout',
   SNAPSHOT_INSTALLED: 'a snapshot took the place of its log',
+  MEMBERSHIP_CHANGED: 'the membership changed',
+  REMOVED: 'it is no voter any more',
   SHUTTING_DOWN: 'it is stopping',
   FAULT: 'a fault',
   OLD_TERM: 'the request is of an older term',
@@ -140,6 +142,8 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   SKIPPED: (event) => `entry ${event.index ?? 0} is given to no app: an operator skipped it`,
   APP_VERSION: (event) =>
     `after entry ${event.index ?? 0} commands are of version ${event.version ?? 0}: apps that do not know it get none`,
+  MEMBERSHIP: (event) =>
+    `its members are, by entry ${event.index ?? 0}: ${safeLine(event.reason ?? '', 300)}`,
   SNAPSHOT_TAKEN: (event) =>
     `took a snapshot of everything up to entry ${event.index ?? 0}, ${byteSize(event.bytes ?? 0)} in ${forMs(event.ms)}`,
   SNAPSHOT_FAILED: (event) => `has no snapshot${because(event.reason)}`,

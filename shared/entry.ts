@@ -11,7 +11,7 @@ export const EntryKind = {
   NOOP: 0,
   /** An opaque command of the app. */
   COMMAND: 1,
-  /** A membership (reserved; written from the membership issue on). */
+  /** A membership (`wire/membership-entry.ts`): it counts from the moment it stands in a node's log. */
   CONFIG: 2,
   /** A client's session begins (its id is the index of this entry), is kept alive, ends (`wire/session-entries.ts`). */
   SESSION_OPEN: 3,
@@ -93,6 +93,31 @@ export interface Membership {
   readonly voters: readonly string[];
   readonly outgoing: readonly string[];
   readonly learners: readonly string[];
+  /** What else is known of members. Absent where only ids matter. */
+  readonly book?: readonly MemberInfo[];
+}
+
+export interface MemberInfo {
+  readonly id: string;
+  /** Where other sidecars reach it: HOST:PORT. */
+  readonly peer: string;
+  /** A learner that is to vote as soon as it has caught up, and the voter whose place it takes then. */
+  readonly promote?: boolean;
+  readonly replaces?: string;
+  /** Who should lead: whoever has the highest, if it can; 0 when absent. */
+  readonly priority?: number;
+}
+
+/** A membership, and the entry that it came with; index 0: the one a cluster began with. */
+export interface ConfigAt {
+  readonly index: number;
+  readonly membership: Membership;
+}
+
+/** Where a log begins that was dropped for a snapshot. */
+export interface SnapshotPoint extends LogPoint {
+  /** The membership there; absent: as it was known before. */
+  readonly config?: ConfigAt;
 }
 
 export type Role = 'LEADER' | 'FOLLOWER' | 'CANDIDATE' | 'LEARNER';

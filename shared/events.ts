@@ -66,6 +66,8 @@ export const EVENT_KINDS = [
   'SKIPPED',
   /** An APP_VERSION is committed, at `index`: entries after it go only to apps that know `version`. cause OPERATOR. */
   'APP_VERSION',
+  /** The newest membership of its log is that of the entry `index` now, committed or not: `reason` says it. cause OPERATOR. */
+  'MEMBERSHIP',
   /** A snapshot of everything up to `index` is on the disk: `bytes`, after `ms`. cause TAKEN. */
   'SNAPSHOT_TAKEN',
   /** There is none, or the app could not take the one it was given: `reason`. cause FAILED. */

@@ -265,6 +265,12 @@ export const LIMITS = {
   newsAnswerBytes: 64 * 1024,
   /** What is kept of the complaint of a command that failed. */
   newsComplaintBytes: 4 * 1024,
+  /** Members of a cluster, learners too. Over it: adding one is refused. */
+  members: 32,
+  /** How long a learner must have kept up before it is given a vote. */
+  promoteAfterMs: 1_000,
+  /** It keeps up while it lacks at most so many entries. */
+  promoteLagEntries: 1_024,
   /** One piece of a snapshot on its way to a peer, at most. Smaller ones on a slow connection. */
   snapshotChunkBytes: 512 * 1024,
   /** A peer that is fetching a snapshot is asked again after so long without an answer; so is an app that could give none. */

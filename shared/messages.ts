@@ -231,6 +231,34 @@ export interface SnapshotData extends ForwardHeader {
   readonly digest: Uint8Array;
 }
 
+/** What an operator wants of the membership. Fields that an act does not need are '' , false and 0. */
+export interface MemberChange {
+  readonly act: 'ADD' | 'REMOVE' | 'PROMOTE' | 'UPDATE';
+  readonly id: string;
+  /** Where other sidecars reach it: HOST:PORT. UPDATE: '' leaves it as it is. */
+  readonly peer: string;
+  /** ADD: it stays a learner until it is promoted; else it votes once it has caught up. */
+  readonly learner: boolean;
+  /** ADD: the voter whose place it takes then; '' none. */
+  readonly replaces: string;
+  readonly priority: number;
+}
+
+/** To the leader: an operator asked the sender for this. */
+export interface ForwardChange extends ForwardHeader {
+  readonly type: 'ForwardChange';
+  readonly change: MemberChange;
+}
+
+/** The change has begun with the entry at `index`, or was surely not made. */
+export interface ForwardChanged extends ForwardHeader {
+  readonly type: 'ForwardChanged';
+  readonly index: number;
+  /** '' when it has begun, else a code of `codes.ts`. */
+  readonly refused: string;
+  readonly message: string;
+}
+
 /** To the leader: what the app of the sender said of its state. `id` names this life of the app. */
 export interface AppHashes extends ForwardHeader {
   readonly type: 'AppHashes';
@@ -259,5 +287,7 @@ export type PeerMessage =
   | TellVersion
   | SnapshotAsk
   | SnapshotData
+  | ForwardChange
+  | ForwardChanged
   | AppHashes
   | AppVerdict;

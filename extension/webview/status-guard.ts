@@ -109,7 +109,11 @@ export const isNodeStatus = shape<NodeStatus>({
   lastIndex: isIndex,
   lastTerm: isIndex,
   snapshotIndex: isIndex,
-  membership: shape<Membership>({ voters: isNames, outgoing: isNames, learners: isNames }),
+  membership: shape<Pick<Membership, 'voters' | 'outgoing' | 'learners'>>({
+    voters: isNames,
+    outgoing: isNames,
+    learners: isNames,
+  }),
   members: listOf(isMember, MEMBERS),
   progress: listOf(isProgress, MEMBERS),
   app: isApp,

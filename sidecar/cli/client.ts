@@ -45,6 +45,11 @@ export class Client {
     return this.#json<T>(answer);
   }
 
+  /** DELETE for a JSON answer. Throws CliError. */
+  async delete<T>(path: string, scope: keyof TokenFile, timeoutMs = PROPOSAL_MS): Promise<T> {
+    return this.#json<T>(await this.#request('DELETE', path, scope, undefined, timeoutMs));
+  }
+
   /** POST of bytes for bytes. Throws CliError. */
   postBytes(path: string, scope: keyof TokenFile, body: Uint8Array<ArrayBuffer>): Promise<Answer> {
     return this.#request('POST', path, scope, body, PROPOSAL_MS);

@@ -16,6 +16,7 @@ import {
   formatAddress,
   isLoopback,
   isWildcard,
+  type Member,
   NAME_RULE,
   parseAddress,
   parseMembers,
@@ -105,7 +106,8 @@ const settingsSchema = z.object({
   id: value(name),
   cluster: value(name),
   data: value((raw) => resolve(text(raw, 'must be a folder'))),
-  members: value(members),
+  members: value(members).optional(),
+  join: value((raw) => baseUrl(text(raw, 'must be a URL such as http://127.0.0.1:8001'))).optional(),
   peerListen: address.optional(),
   httpListen: address.default({ host: '127.0.0.1', port: 0 }),
   appSocket: value((raw) => appSocket(text(raw, 'must be a path or tcp://127.0.0.1:PORT'))).optional(),
@@ -135,7 +137,7 @@ const settingsSchema = z.object({
 
 export type SettingName = keyof z.infer<typeof settingsSchema>;
 export const SETTING_NAMES = Object.keys(settingsSchema.shape) as readonly SettingName[];
-const REQUIRED = ['id', 'cluster', 'data', 'members'] as const;
+const REQUIRED = ['id', 'cluster', 'data'] as const;
 
 /** `peerListen` → `--peer-listen`. */
 export function flagName(setting: SettingName): string {
@@ -231,8 +233,15 @@ function crossCheck(
   settings: z.infer<typeof settingsSchema>,
   from: (setting: SettingName) => string,
 ): SidecarOptions {
-  const { data, id, members: all, ...rest } = settings;
-  const own = all.find((member) => member.id === id);
+  const { data, id, members: all = [], ...rest } = settings;
+  if (rest.join === undefined && all.length === 0) {
+    throw usageError(
+      'missing --members (or OUTRIGGER_MEMBERS, or --config FILE): or give --join, to become a member of a running cluster.',
+    );
+  }
+  if (rest.join !== undefined && all.length > 0)
+    throw usageError(`${from('members')} and ${from('join')} exclude each other.`);
+  const own = all.find((member) => member.id === id) ?? joiner(rest, id, from);
   if (own === undefined) throw usageError(`${from('members')} must list this node: ${id} is not in it.`);
   const peerListen = rest.peerListen ?? { host: own.host, port: own.port };
   const elsewhere = peerListen.host !== own.host && !isWildcard(peerListen.host);
@@ -259,6 +268,28 @@ function crossCheck(
   }
   const socket = rest.appSocket ?? defaultSocket(data, rest.cluster, id);
   return { ...rest, id, members: all, dataDir: data, peerListen, appSocket: socket };
+}
+
+/** Where a node that joins is reached: what it listens on. */
+function joiner(
+  { join, peerListen }: Pick<z.infer<typeof settingsSchema>, 'join' | 'peerListen'>,
+  id: string,
+  from: (setting: SettingName) => string,
+): Member | undefined {
+  if (join === undefined) return undefined;
+  if (peerListen === undefined)
+    throw usageError(`${from('join')} needs --peer-listen HOST:PORT, where other sidecars reach this node.`);
+  if (isWildcard(peerListen.host))
+    throw usageError(
+      `${from('peerListen')} must be an address that others can dial, not ${peerListen.host}.`,
+    );
+  return { id, ...peerListen };
+}
+
+function baseUrl(raw: string): string {
+  if (!URL.canParse(raw) || !/^https?:$/.test(new URL(raw).protocol))
+    throw new RangeError('must be a URL such as http://127.0.0.1:8001');
+  return new URL(raw).origin;
 }
 
 /** Leases stand on voters that keep to a leader, and on a leader that gives up without a quorum. */

@@ -11,6 +11,7 @@ import { addGateway } from './commands/gateway.ts';
 import { addLog } from './commands/log.ts';
 import { addLsp } from './commands/lsp.ts';
 import { addMembers } from './commands/members.ts';
+import { addAdd, addPromote, addRemove, addReplace } from './commands/membership.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
 import { addRun } from './commands/run.ts';
@@ -63,6 +64,10 @@ export function buildProgram(shell: Shell): Command {
     addPropose,
     addRead,
     addTransfer,
+    addAdd,
+    addPromote,
+    addRemove,
+    addReplace,
     addSnapshot,
     addSkip,
     addAppVersion,

@@ -7,13 +7,15 @@ import type { Request, Response } from 'express';
 import { type Refusal, refusal } from '../../shared/codes.ts';
 import { sendBytes, sendJson, sendRefusal, setPlainHeader } from './answers.ts';
 import { type EventStreams, startAfter } from './event-stream.ts';
-import type { ClientHost, HttpHost, HttpSessionRequest } from './host.ts';
+import type { ClientHost, HttpHost, HttpSessionRequest, MembersChanged } from './host.ts';
 import {
   appVersionBody,
+  badRequest,
   check,
   eventsQuery,
   explainQuery,
   logQuery,
+  memberBody,
   memberId,
   noQuery,
   readBody,
@@ -33,6 +35,7 @@ export type Handler<Host = HttpHost> = (
 ) => void | Promise<void>;
 
 const NOTHING = new Uint8Array(0);
+const NO_CHANGE = { peer: '', learner: false, replaces: '', priority: 0 } as const;
 
 /** 200 while the process works: that this runs is the whole answer. */
 export const livez: Handler<ClientHost> = (_request, response) => {
@@ -104,6 +107,39 @@ export const members: Handler = (request, response, host) => {
 };
 
 /** The body is the command, as it is; the answer's body is the app's result (empty when the app gave none). */
+function sendChange(response: Response, outcome: MembersChanged | Refusal): void {
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+}
+
+/** Adds a member, or changes one that is there. */
+export const addMember: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const { id, peer = '', learner, replaces = '', priority } = check(memberBody, request.body, 'the body');
+  const isThere = host.members().some((member) => member.id === id);
+  if (!isThere && peer === '')
+    throw badRequest('peer in the body is missing: where do other sidecars reach it?');
+  const act = isThere ? 'UPDATE' : 'ADD';
+  const change = { act, id, peer, learner, replaces, priority } as const;
+  sendChange(response, await host.changeMembers(change, timeoutOf(request.headers)));
+};
+
+export const removeMember: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const change = { ...NO_CHANGE, act: 'REMOVE', id: check(memberId, request.params, 'the path').id } as const;
+  sendChange(response, await host.changeMembers(change, timeoutOf(request.headers)));
+};
+
+export const promoteMember: Handler = async (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const change = {
+    ...NO_CHANGE,
+    act: 'PROMOTE',
+    id: check(memberId, request.params, 'the path').id,
+  } as const;
+  sendChange(response, await host.changeMembers(change, timeoutOf(request.headers)));
+};
+
 export const propose: Handler<ClientHost> = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
   const body: unknown = request.body;

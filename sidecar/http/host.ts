@@ -12,6 +12,7 @@ import type {
   NodeStatus,
   TermsView,
 } from '../../shared/inspect.ts';
+import type { MemberChange } from '../../shared/messages.ts';
 
 export interface HttpProposal {
   readonly command: Uint8Array;
@@ -69,6 +70,15 @@ export interface ClientHost {
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
+/** Who the members are, by the entry at `index`. */
+export interface MembersChanged {
+  readonly index: number;
+  readonly voters: readonly string[];
+  readonly learners: readonly string[];
+  /** What an operator should know. */
+  readonly warning?: string;
+}
+
 /** A snapshot of everything up to `index`, an entry of `term`; bytes of its file. */
 export interface TakenSnapshot {
   readonly index: number;
@@ -86,6 +96,8 @@ export interface HttpHost extends ClientHost {
   events(): EventFeed;
   /** Answers from what this node knows of itself. */
   explain(question: Question): Promise<Explanation>;
+  /** Changes the membership; resolves once the new one alone counts, and is committed. */
+  changeMembers(change: MemberChange, timeoutMs: number): Promise<MembersChanged | Refusal>;
   /** Takes a snapshot of this node's app, now. */
   takeSnapshot(): Promise<TakenSnapshot | Refusal>;
   /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */

@@ -101,6 +101,20 @@ export const appVersionBody = z.strictObject({
   force: z.boolean().default(false),
 });
 
+const peerAddress = z
+  .string('give HOST:PORT')
+  .regex(/^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'give HOST:PORT');
+const priority = z.int('give a whole number').min(-100, 'at least -100').max(100, 'at most 100');
+
+export const memberBody = z.strictObject({
+  id: nameSchema,
+  /** Absent: the member is there already, and something else of it changes. */
+  peer: peerAddress.optional(),
+  learner: z.boolean().default(false),
+  replaces: nameSchema.optional(),
+  priority: priority.default(0),
+});
+
 export const transferBody = z.strictObject({ to: nameSchema.optional() });
 
 /** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */

@@ -41,7 +41,7 @@ export class AppSide {
     return new StateWatch({
       id: raft.id,
       group: raft.group,
-      voters: raft.membership.voters,
+      voters: () => this.#node.driver.raft.membership.voters,
       send: (message) => transport.send(message),
       newLife: () => randomInt(2 ** 47),
       alarm: (finding) => {

@@ -5,7 +5,7 @@
  * seal entries (record, chain hash) before they reach the disk or the network; let the sockets be read before an election
  * timer is trusted after a stall; stop for good on a storage fault or a broken invariant.
  */
-import { type ChainHash, type Entry, EntryKind, type LogPoint } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind, type LogPoint, type Membership } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { Command, RaftMessage } from '../../shared/messages.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
@@ -13,6 +13,7 @@ import type { Transport } from '../peers/contract.ts';
 import { majority } from '../raft/quorum.ts';
 import { Raft } from '../raft/raft.ts';
 import type {
+  ChangeRefusal,
   Clock,
   Effect,
   Input,
@@ -41,13 +42,15 @@ export interface DriverListener {
   /** The log begins behind `point` now, as committed as it is; it ended at `dropped` before. */
   installed(point: LogPoint, dropped: number): void;
   compacted(point: LogPoint): void;
+  /** The newest membership of our log is this one now. */
+  membership(index: number, membership: Membership): void;
   /** A follower needs a snapshot, and there is none for it. */
   snapshotWanted(by: string): void;
   /** That node has a snapshot that this one needs. Told again and again. */
   fetchSnapshot(from: string, index: number, term: number): void;
   transferFailed(to: string): void;
-  /** The log is proven whole again. */
-  whole(): void;
+  /** The log is proven whole again; or this node was new, and is no more. */
+  whole(isNew: boolean): void;
   /** The node cannot go on: an invariant of Raft or of the log is broken. */
   broken(error: Error): void;
 }
@@ -72,8 +75,6 @@ export class RaftDriver {
   #applied = 0;
   readonly #news = new CommitNews();
   #committedBefore: number;
-  /** Are a leader and one follower a quorum? */
-  readonly #noteHelps: boolean;
 
   constructor(
     config: RaftConfig,
@@ -85,12 +86,13 @@ export class RaftDriver {
     this.#transport = parts.transport;
     this.#listener = parts.listener;
     this.#tickMs = tickMs(config.heartbeatMs);
-    this.#noteHelps = majority(config.membership.voters.length) <= 2;
     this.#committedBefore = parts.committed;
     const start = {
       hardState: stored.hardState,
       base: stored.base,
       committed: parts.committed,
+      ...(stored.configs.length === 0 ? {} : { configs: stored.configs }),
+      isNew: stored.isNew,
       runs: stored.runs,
       tail: stored.tail,
       mustReach: stored.proof.whole ? undefined : stored.proof.mustReach,
@@ -137,7 +139,8 @@ export class RaftDriver {
     const at = performance.now();
     this.step({ type: 'durable', sequence });
     this.#listener.durable(this.raft.durableIndex, at);
-    if (this.#noteHelps) this.#tellDurable();
+    // Where a leader and one follower are a quorum.
+    if (majority(this.raft.membership.voters.length) <= 2) this.#tellDurable();
   }
 
   /** Our disk has what clients of a follower wait for: with its own disk it can see the commit by itself. */
@@ -184,6 +187,16 @@ export class RaftDriver {
       if (effect.type === 'proposalRefused') {
         return { refused: effect.reason === 'OVERLOADED' ? 'OVERLOADED' : 'NOT_LEADER' };
       }
+    }
+    return { refused: 'NOT_LEADER' };
+  }
+
+  /** Begins a change of the membership, if we lead; answers at once. MUST NOT be called from within a listener. */
+  changeMembership(membership: Membership): { index: number } | { refused: ChangeRefusal } {
+    if (this.#stopped || this.#blocked || this.#busy) return { refused: 'NOT_LEADER' };
+    for (const effect of this.#run({ type: 'changeMembership', ref: 0, membership })) {
+      if (effect.type === 'proposed') return { index: effect.firstIndex };
+      if (effect.type === 'changeRefused') return { refused: effect.reason };
     }
     return { refused: 'NOT_LEADER' };
   }
@@ -255,6 +268,9 @@ export class RaftDriver {
       case 'compact':
         this.#listener.compacted(effect.point);
         return;
+      case 'membership':
+        this.#listener.membership(effect.index, effect.membership);
+        return;
       case 'snapshotWanted':
         this.#listener.snapshotWanted(effect.by);
         return;
@@ -280,11 +296,12 @@ export class RaftDriver {
         this.#listener.transferFailed(effect.to);
         return;
       case 'whole':
-        this.#listener.whole();
+        this.#listener.whole(effect.isNew);
         return;
       case 'persist':
       case 'proposed':
       case 'proposalRefused':
+      case 'changeRefused':
         // Written above; answered to the caller of `propose`.
         return;
     }

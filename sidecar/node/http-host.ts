@@ -16,15 +16,23 @@ import type {
   TermsView,
 } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
+import type { MemberChange } from '../../shared/messages.ts';
 import type { ProposeResult, SessionResult } from '../app/host.ts';
-import type { EventFeed, HttpHost, HttpProposal, HttpSessionRequest, TakenSnapshot } from '../http/host.ts';
-import type { PeerAddress } from '../peers/contract.ts';
+import type {
+  EventFeed,
+  HttpHost,
+  HttpProposal,
+  HttpSessionRequest,
+  MembersChanged,
+  TakenSnapshot,
+} from '../http/host.ts';
 import type { NodeAppHost } from './app-host.ts';
 import { nodeStatus, type StatusParts } from './node-status.ts';
 
+const TWO_VOTERS = 'with two voters the cluster stops when either of them does: add a third one';
+
 export interface HttpHostParts extends StatusParts {
   readonly app: NodeAppHost;
-  readonly members: readonly PeerAddress[];
   /** Our own HTTP base URL, once bound. */
   readonly http: () => string;
   readonly metrics: () => Promise<{ contentType: string; text: string }>;
@@ -55,10 +63,10 @@ export class NodeHttpHost implements HttpHost {
   }
 
   members(): readonly MemberStatus[] {
-    const { node, members } = this.#parts;
+    const { node } = this.#parts;
     const links = new Map(node.options.transport.links().map((link) => [link.id, link]));
     const { learners } = node.driver.raft.membership;
-    return members.map((member) => {
+    return node.members.all.map((member) => {
       const link = links.get(member.id);
       const self = member.id === node.id;
       return {
@@ -182,6 +190,18 @@ export class NodeHttpHost implements HttpHost {
     return this.#parts.app.setAppVersion(...asked);
   }
 
+  async changeMembers(change: MemberChange, timeoutMs: number): Promise<MembersChanged | Refusal> {
+    const { node } = this.#parts;
+    const before = node.driver.raft.membership.voters.length;
+    const outcome = await node.members.change(change, timeoutMs);
+    if ('code' in outcome) return outcome;
+    const { index, membership } = outcome;
+    const { voters, learners } = membership;
+    // One of two that fails stops the cluster, as the only one did: nothing is gained until there is a third.
+    const two = voters.length === 2 || (before === 1 && learners.length > 0);
+    return { index, voters, learners, ...(two ? { warning: TWO_VOTERS } : {}) };
+  }
+
   async takeSnapshot(): Promise<TakenSnapshot | Refusal> {
     const { snapshots } = this.#parts.node;
     if (snapshots === undefined) return refusal('UNSUPPORTED', 'this node takes no snapshots');
@@ -196,9 +216,9 @@ export class NodeHttpHost implements HttpHost {
   }
 
   async transfer(to: string): Promise<{ leader: string; term: number } | Refusal> {
-    const { node, members } = this.#parts;
+    const { node } = this.#parts;
     const leader = node.driver.raft.leader === '' ? undefined : node.driver.raft.leader;
-    if (to !== '' && !members.some((member) => member.id === to)) {
+    if (to !== '' && !node.members.all.some((member) => member.id === to)) {
       return refusal('BAD_REQUEST', `${to} is not a member of this cluster`, { leader });
     }
     if (to !== '' && to === leader) return { leader: to, term: node.driver.raft.term };

@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import type { PressureLevel } from '../../shared/app-frames.ts';
 import type { Cause } from '../../shared/causes.ts';
 import type { Refusal } from '../../shared/codes.ts';
-import type { ChainHash, Entry, LogPoint, Role } from '../../shared/entry.ts';
+import type { ChainHash, Entry, LogPoint, Membership, Role } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type {
   AskReply,
@@ -20,7 +20,8 @@ import type {
   RoutingMessage,
 } from '../../shared/messages.ts';
 import type { SessionTable } from '../machine/session-table.ts';
-import type { Transport } from '../peers/contract.ts';
+import type { PeerAddress, Transport } from '../peers/contract.ts';
+import { describeMembership } from '../raft/describe.ts';
 import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { ProposalOutcome, RoutingPort, Ticket } from '../routing/port.ts';
@@ -35,6 +36,7 @@ import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
 import type { LocalApp } from './local-app.ts';
 import { LostReplies } from './lost-replies.ts';
+import { NodeMembers } from './membership/members.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { pressureOf } from './pressure.ts';
 import { Recorder } from './recorder.ts';
@@ -71,6 +73,8 @@ export interface NodeOptions {
   readonly raft: RaftConfig;
   readonly stored: StoredState;
   readonly store: Store;
+  /** Addresses that were given to this node, before those that the log says. */
+  readonly members?: readonly PeerAddress[];
   /** Absent: this node takes no snapshots, and keeps its whole log. */
   readonly snapshots?: { readonly folder: SnapshotFolder; readonly settings: SnapshotSettings } | undefined;
   readonly transport: Transport;
@@ -102,6 +106,7 @@ export class Node implements RoutingPort {
   readonly versionPoll: VersionPoll;
   skips: Skips;
   snapshots: NodeSnapshots | undefined;
+  readonly members: NodeMembers;
   /** How reads taken here ended. */
   readonly readOutcomes = {
     LINEARIZABLE: new Tally(),
@@ -153,6 +158,7 @@ export class Node implements RoutingPort {
     this.skips = new Skips(options.stored.skips);
     this.driver = this.#createDriver();
     this.snapshots = this.#createSnapshots();
+    this.members = new NodeMembers(this, options.members ?? []);
     const { lastIndex } = options.stored;
     this.recorder = new Recorder(() => this.driver.raft, lastIndex, HOUSEKEEPING_MS);
     this.recorder.started();
@@ -182,12 +188,14 @@ export class Node implements RoutingPort {
         committed: (before, now) => this.#committed(before, now),
         readIndex: (ref, index) => this.peerRequests.readIndex(ref, index),
         installed: (point, dropped) => this.#installed(point, dropped),
+        membership: (index, membership) => this.#membershipChanged(index, membership),
         compacted: (point) => this.snapshots?.compacted(point),
         snapshotWanted: () => this.snapshots?.wanted(),
         fetchSnapshot: (from, index, term) => this.snapshots?.fetcher.fetch(from, index, term),
         transferFailed: (to) => this.#transferFailed(to),
-        whole: () => {
+        whole: (isNew) => {
           store.markWhole();
+          if (isNew) return;
           this.recorder.whole();
           log.info('the log is proven whole again: this node votes');
         },
@@ -212,11 +220,12 @@ export class Node implements RoutingPort {
   start(): void {
     this.recorder.turnsBegin();
     this.driver.start();
+    this.members.changed();
     this.snapshots?.started();
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     this.appSide.tellFitness();
     // A cluster of one need not wait for a leader that cannot exist.
-    if (this.options.raft.membership.voters.length === 1) this.driver.step({ type: 'campaign' });
+    if (this.driver.raft.membership.voters.length === 1) this.driver.step({ type: 'campaign' });
   }
 
   /** Stops consensus and answers what waits; the surfaces are closed by their owner. */
@@ -259,6 +268,10 @@ export class Node implements RoutingPort {
       case 'SnapshotAsk':
       case 'SnapshotData':
         return this.snapshots?.receive(message);
+      case 'ForwardChange':
+        return this.members.receiveChange(message);
+      case 'ForwardChanged':
+        return this.members.receiveChanged(message);
       case 'ForwardTransfer':
         if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
         return;
@@ -350,6 +363,13 @@ export class Node implements RoutingPort {
     this.wake();
   }
 
+  #membershipChanged(index: number, membership: Membership): void {
+    const words = describeMembership(membership);
+    this.options.log.info({ index, membership: words }, 'the membership is another one');
+    this.recorder.membership(index, words);
+    this.members.changed();
+  }
+
   /** The sessions as of `index`, undefined where nothing reaches back to it. */
   tableAt(index: number): Promise<SessionTable | undefined> {
     return tableAt(this.tableSources(), index);
@@ -409,6 +429,7 @@ export class Node implements RoutingPort {
       this.app.trails(applyLag(this));
       this.states.turn(now, raft.role === 'LEADER', raft.leader);
     }
+    this.members.turn(now);
     this.sessions.keepHouse(now, Date.now(), raft.log);
     this.driver.appliedIs(this.app.applied);
     this.appSide.tellFitness();

@@ -163,6 +163,11 @@ export class Recorder {
     this.#record({ kind: 'TRANSFER_FAILED', cause: 'TRANSFER_FAILED', peer, reason });
   }
 
+  /** The entry at `index` says who the members are, not committed yet. */
+  membership(index: number, words: string): void {
+    this.#record({ kind: 'MEMBERSHIP', cause: 'OPERATOR', index, reason: words });
+  }
+
   snapshotTaken(index: number, bytes: number, ms: number): void {
     this.#record({ kind: 'SNAPSHOT_TAKEN', cause: 'TAKEN', index, bytes, ms: Math.round(ms) });
   }

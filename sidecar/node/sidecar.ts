@@ -16,7 +16,9 @@ import { VERSION } from '../../shared/version.ts';
 import { AppServer, type ListenAt } from '../app/server.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
 import { openTokenFile, readGivenTokenFile, tokenCheck } from '../http/tokens.ts';
+import type { PeerAddress } from '../peers/contract.ts';
 import { TcpTransport } from '../peers/transport.ts';
+import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig } from '../raft/types.ts';
 import { createLogger, type LogLevel } from '../record/logger.ts';
 import { Metrics } from '../record/metrics.ts';
@@ -25,6 +27,7 @@ import { SqliteStore } from '../store/sqlite-store.ts';
 import { NodeAppHost } from './app-host.ts';
 import { type BalancerOptions, Balancers } from './balancers.ts';
 import { NodeHttpHost } from './http-host.ts';
+import { askToJoin, type JoinTarget, lookForCluster } from './membership/join.ts';
 import { Node, type NodeOptions } from './node.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
 
@@ -37,6 +40,8 @@ export interface SidecarOptions extends BalancerOptions {
   /** A path, or `tcp://127.0.0.1:PORT`. */
   readonly appSocket: string;
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  /** HTTP base URL of any member of a running cluster: this node asks to become one too. */
+  readonly join?: string | undefined;
   /** Secrets that other nodes have too; absent: its own, made in the data folder. */
   readonly tokenFile?: string | undefined;
   readonly control: boolean;
@@ -120,6 +125,9 @@ class RunningSidecar implements Sidecar {
   #leader = '';
   #appSocket = '';
   #stopping: Promise<void> | undefined;
+  /** Whom this node was told of by the cluster that it joins. */
+  #given: readonly PeerAddress[] | undefined;
+  #joining: { readonly url: string; readonly from: JoinTarget } | undefined;
 
   constructor(options: SidecarOptions) {
     this.#options = options;
@@ -144,8 +152,8 @@ class RunningSidecar implements Sidecar {
   }
 
   async start(): Promise<void> {
-    const { id, cluster, members } = this.#options;
-    if (!members.some((member) => member.id === id)) {
+    const { id, cluster, members, join } = this.#options;
+    if (join === undefined && !members.some((member) => member.id === id)) {
       throw new StartError(2, `${id} is not among the members: ${members.map((m) => m.id).join(', ')}`);
     }
     // A mistake of the operator is found before there is a data folder.
@@ -155,15 +163,48 @@ class RunningSidecar implements Sidecar {
       self: id,
       version: VERSION,
       listen: this.#options.peerListen,
-      members,
+      members: members.length > 0 ? members : [],
       random: Math.random,
       log: (level, message, fields) => this.#log[level](fields, message),
     });
     this.#transport = transport;
-    const stored = await this.#openStore();
+    const stored = await this.#member(await this.#openStore());
     this.#createNode(stored, transport);
     await this.#startSurfaces(transport, given);
     this.#node.start();
+    if (this.#joining !== undefined) this.#askToJoin(this.#joining);
+  }
+
+  /** What the disk says of the membership counts; else this is a beginning, or this node joins a cluster. */
+  async #member(stored: StoredState): Promise<StoredState> {
+    const { cluster, members, join, id } = this.#options;
+    if (stored.configs.length > 0) {
+      const [first] = stored.configs;
+      const known = first?.index === 0 && stored.configs.length === 1 ? first.membership.voters : undefined;
+      const said = members.map((member) => member.id);
+      if (known !== undefined && members.length > 0 && known.some((voter) => !said.includes(voter)))
+        this.#log.warn({ known, said }, 'the members are those on the disk, and not those that were given');
+      return stored;
+    }
+    if (join !== undefined && stored.lastIndex === 0) {
+      const there = await lookForCluster(join, cluster, id);
+      this.#given = there.members;
+      this.#joining = { url: join, from: there };
+      return stored;
+    }
+    const book = members.map((member) => ({ id: member.id, peer: formatPeer(member) }));
+    const membership = { voters: members.map((member) => member.id), outgoing: [], learners: [], book };
+    await (this.#store as SqliteStore).bootstrap(membership);
+    return { ...stored, configs: [{ index: 0, membership }] };
+  }
+
+  #askToJoin({ url, from }: { url: string; from: JoinTarget }): void {
+    const { id, tokenFile, cluster } = this.#options;
+    const joined = (): boolean =>
+      this.#stopping !== undefined || allMembers(this.#node.driver.raft.membership).includes(id);
+    const report = (level: 'info' | 'warn', message: string): void =>
+      this.#log[level]({ url, cluster }, message);
+    void askToJoin({ url, id, peer: this.#peer, from, tokenFile, joined, report });
   }
 
   async #openStore(): Promise<StoredState> {
@@ -194,6 +235,7 @@ class RunningSidecar implements Sidecar {
       stored,
       store,
       snapshots: this.#snapshots(),
+      members: this.#given ?? this.#options.members,
       transport,
       log: this.#log,
       listener: {
@@ -230,7 +272,7 @@ class RunningSidecar implements Sidecar {
   }
 
   async #startSurfaces(transport: TcpTransport, given: TokenFile | undefined): Promise<void> {
-    const { id, cluster, dataDir, control, members } = this.#options;
+    const { id, cluster, dataDir, control } = this.#options;
     const node = this.#node;
     const tokenFile = this.#options.tokenFile ?? join(dataDir, 'tokens.json');
     const tokens = given ?? (await openTokenFile(tokenFile));
@@ -253,7 +295,6 @@ class RunningSidecar implements Sidecar {
       app: appHost,
       version: VERSION,
       control,
-      members,
       http: () => this.http,
       delivered,
       metrics: () => {
@@ -374,7 +415,7 @@ class RunningSidecar implements Sidecar {
     node.closed = refusal('SHUTTING_DOWN', 'this sidecar is stopping');
     node.recorder.stopping('SHUTTING_DOWN', 'this sidecar was told to stop');
     const deadline = performance.now() + LIMITS.shutdownMs;
-    const others = node.options.raft.membership.voters.length > 1;
+    const others = node.driver.raft.membership.voters.length > 1;
     if (others && node.driver.raft.role === 'LEADER') {
       const failed = await node.transfer('');
       this.#log.info(
@@ -388,6 +429,10 @@ class RunningSidecar implements Sidecar {
     this.#log.info('stopped');
     this.#end(0);
   }
+}
+
+function formatPeer({ host, port }: PeerAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The secrets that the operator gave, undefined where this node has its own. */

@@ -12,7 +12,7 @@ import { type Account, type Comparison, compare, type Finding } from './divergen
 export interface StatePort {
   readonly id: string;
   readonly group: string;
-  readonly voters: readonly string[];
+  voters(): readonly string[];
   send(message: AppHashes | AppVerdict): void;
   /** A number that no other life of an app on this node has had. */
   newLife(): number;
@@ -177,7 +177,7 @@ export class StateWatch {
     this.#dirty = false;
     const accounts: Account[] = [...this.#table].map(([node, { hashes }]) => ({ node, hashes }));
     accounts.push({ node: this.#port.id, hashes: this.#own.hashes });
-    this.#comparison = compare(accounts, this.#port.voters);
+    this.#comparison = compare(accounts, this.#port.voters());
   }
 
   #lifeOf(node: string): number {

@@ -9,6 +9,7 @@
  * each way, so nothing here is written by hand.
  */
 import type protobuf from 'protobufjs';
+import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
 import { assertSafeIndex, type ChainHash, type Entry, EntryKind, HASH_BYTES } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type {
@@ -19,6 +20,8 @@ import type {
   AskReply,
   AskVersion,
   Command,
+  ForwardChange,
+  ForwardChanged,
   ForwardPropose,
   ForwardProposed,
   ForwardRead,
@@ -75,6 +78,8 @@ const FIELD: Readonly<Record<PeerMessage['type'], string>> = {
   TellVersion: 'tellVersion',
   SnapshotAsk: 'snapshotAsk',
   SnapshotData: 'snapshotData',
+  ForwardChange: 'forwardChange',
+  ForwardChanged: 'forwardChanged',
   AppHashes: 'appHashes',
   AppVerdict: 'appVerdict',
 };
@@ -289,6 +294,23 @@ function readForwardTransfer({ group, from, to }: Head, body: Body<ForwardTransf
   return { type: 'ForwardTransfer', group, from, to, id: safe(body.id, 'id'), target: body.target };
 }
 
+const ACTS: ReadonlySet<string> = new Set(['ADD', 'REMOVE', 'PROMOTE', 'UPDATE']);
+
+function readForwardChange({ group, from, to }: Head, body: Body<ForwardChange>): ForwardChange {
+  const { act, id: member, peer, learner, replaces, priority } = body.change;
+  if (!ACTS.has(act)) throw new RangeError(`${act} is no change of a membership`);
+  for (const id of [member, replaces])
+    if (id !== '' && !NAME_PATTERN.test(id)) throw new RangeError('a change names a node that has no name');
+  const change = { act, id: member, peer, learner, replaces, priority };
+  return { type: 'ForwardChange', group, from, to, id: safe(body.id, 'id'), change };
+}
+
+function readForwardChanged({ group, from, to }: Head, body: Body<ForwardChanged>): ForwardChanged {
+  const index = safe(body.index, 'index');
+  const { refused, message } = body;
+  return { type: 'ForwardChanged', group, from, to, id: safe(body.id, 'id'), index, refused, message };
+}
+
 function readAskReply({ group, from, to }: Head, body: Body<AskReply>): AskReply {
   const session = safe(body.session, 'session');
   const sequence = safe(body.sequence, 'sequence');
@@ -396,6 +418,10 @@ function readBody(head: Head, raw: protobuf.ReflectedMessage): PeerMessage {
       return readAskVersion(head, raw[field]);
     case 'tellVersion':
       return readTellVersion(head, raw[field]);
+    case 'forwardChange':
+      return readForwardChange(head, raw[field]);
+    case 'forwardChanged':
+      return readForwardChanged(head, raw[field]);
     case 'snapshotAsk':
       return readSnapshotAsk(head, raw[field]);
     case 'snapshotData':

@@ -4,7 +4,7 @@
  * MUST: be pure and total; print the same text for the same value, since transcripts compare it and people learn it.
  * An entry is written `index@term`: `7@3` is the entry at index 7, made in term 3; `0@0` is the empty log.
  */
-import { type Entry, EntryKind, entryKindName } from '../../shared/entry.ts';
+import { type Entry, EntryKind, entryKindName, type Membership } from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import type { Progress } from './progress.ts';
 import type { Raft } from './raft.ts';
@@ -82,6 +82,12 @@ function describePersist(e: PersistEffect): string {
   return `write #${e.sequence}: ${parts.join(', ')}`;
 }
 
+/** `n1 n2 n3`, `n1 n2 n3 (from n1 n2), learns n4` */
+export function describeMembership({ voters, outgoing, learners }: Membership): string {
+  const from = outgoing.length === 0 ? '' : ` (from ${outgoing.join(' ')})`;
+  return `${voters.join(' ')}${from}${learners.length === 0 ? '' : `, learns ${learners.join(' ')}`}`;
+}
+
 /** What a node does, without its name: `→n2 Heartbeat …`, `write #3: …`, `commits 4`. */
 export function describeEffect(e: Effect): string {
   switch (e.type) {
@@ -105,6 +111,10 @@ export function describeEffect(e: Effect): string {
       return `read r${e.ref} refused: ${e.reason}`;
     case 'transferFailed':
       return `gives up the transfer to ${e.to || 'anybody'}`;
+    case 'changeRefused':
+      return `change c${e.ref} refused: ${e.reason}`;
+    case 'membership':
+      return `has the membership of ${e.index}: ${describeMembership(e.membership)}`;
     case 'compact':
       return `needs no entries through ${position(e.point.index, e.point.term)} any more`;
     case 'snapshotWanted':
@@ -114,7 +124,7 @@ export function describeEffect(e: Effect): string {
     case 'installed':
       return `begins after the snapshot ${position(e.point.index, e.point.term)}, its log ended at ${e.dropped}`;
     case 'whole':
-      return 'has proven its log: it may vote';
+      return e.isNew ? 'has a past from now on: it may vote' : 'has proven its log: it may vote';
     case 'note':
       return describeNote(e);
   }

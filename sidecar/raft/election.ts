@@ -8,6 +8,7 @@ import type { Cause } from '../../shared/causes.ts';
 import type { VoteReply, VoteRequest } from '../../shared/messages.ts';
 import { becomeLeader } from './leader.ts';
 import { isVoter, voteResult } from './quorum.ts';
+import { hasVoted, mayCampaign, mayVoteFor } from './recovery.ts';
 import type { RaftState } from './state.ts';
 
 interface Campaign {
@@ -18,8 +19,8 @@ interface Campaign {
 
 /** Starts a campaign unless this node may not stand. */
 export function campaign(s: RaftState, { transfer, cause }: Campaign): void {
-  if (s.role === 'LEADER' || s.unproven !== undefined) return;
-  if (!isVoter(s.config.membership, s.id)) return;
+  if (s.role === 'LEADER' || !mayCampaign(s)) return;
+  if (!isVoter(s.membership, s.id)) return;
   // Our own vote is a vote for somebody else than the leader.
   if (!transfer && s.isPromised()) return;
   if (s.config.preVote && !transfer) askBeforeCampaign(s, cause);
@@ -38,13 +39,15 @@ function campaignForReal(s: RaftState, transfer: boolean, cause: Cause): void {
   s.votes.clear();
   s.setTerm(s.term + 1);
   s.setVote(s.id);
+  hasVoted(s);
   s.setRole('CANDIDATE', '', cause);
   s.resetElectionTimer();
   requestVotes(s, false, transfer);
 }
 
 function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
-  const { membership, group } = s.config;
+  const { membership, config } = s;
+  const { group } = config;
   const term = preVote ? s.term + 1 : s.term;
   // The answer of our own disk comes back through the outbox like everybody's.
   s.sendAfterHardState({
@@ -76,7 +79,7 @@ function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
 /** Why we refuse this request, or '' when we grant it. */
 export function voteRefusal(s: RaftState, m: VoteRequest): string {
   if (m.term < s.term) return 'OLD_TERM';
-  if (s.unproven !== undefined) return 'LOG_UNPROVEN';
+  if (!mayVoteFor(s, m.lastIndex)) return 'LOG_UNPROVEN';
   if (!m.transfer && s.isPromised()) return 'LEADER_ALIVE';
   const free = s.vote === '' && s.leader === '';
   if (!(free || s.vote === m.from || (m.preVote && m.term > s.term)))
@@ -90,6 +93,7 @@ export function receiveVoteRequest(s: RaftState, m: VoteRequest): void {
   const reason = voteRefusal(s, m);
   if (reason === '' && !m.preVote) {
     s.setVote(m.from);
+    hasVoted(s);
     s.resetElectionTimer();
   }
   replyToVote(s, m, reason);
@@ -128,7 +132,7 @@ export function receiveVoteReply(s: RaftState, m: VoteReply): void {
   if (s.role !== 'CANDIDATE' || m.preVote !== s.preCandidate) return;
   if (m.granted && m.term !== (s.preCandidate ? s.term + 1 : s.term)) return;
   if (!s.votes.has(m.from)) s.votes.set(m.from, m.granted);
-  switch (voteResult(s.config.membership, s.votes)) {
+  switch (voteResult(s.membership, s.votes)) {
     case 'WON':
       if (s.preCandidate) campaignForReal(s, false, 'PRE_VOTE_WON');
       else becomeLeader(s);

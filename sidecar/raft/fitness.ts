@@ -22,8 +22,7 @@ export function setFit(s: RaftState, fit: boolean): void {
 
 /** For the heartbeat to that follower: is no voter besides it and us known to be fit? */
 export function nobodyElse(s: RaftState, to: Progress): boolean {
-  for (const p of s.progress.values())
-    if (p !== to && p.fit && isVoter(s.config.membership, p.id)) return false;
+  for (const p of s.progress.values()) if (p !== to && p.fit && isVoter(s.membership, p.id)) return false;
   return true;
 }
 
@@ -46,7 +45,8 @@ export function handOverWhenUnfit(s: RaftState): void {
 }
 
 function betterLeader(s: RaftState): Progress | undefined {
-  const { membership, electionMinMs, inflightAppends, inflightBytes } = s.config;
+  const { membership } = s;
+  const { electionMinMs, inflightAppends, inflightBytes } = s.config;
   let best: Progress | undefined;
   for (const p of s.progress.values()) {
     if (!p.fit || !isVoter(membership, p.id)) continue;

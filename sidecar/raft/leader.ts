@@ -8,6 +8,7 @@ import { type Entry, EntryKind, entryBytes } from '../../shared/entry.ts';
 import type { Append, AppendReply, HeartbeatReply } from '../../shared/messages.ts';
 import { broadcastHeartbeat, tellCommit } from './heartbeat.ts';
 import { takePromise } from './lease.ts';
+import { continueChange, stepAsideWhenRemoved } from './membership.ts';
 import { Progress } from './progress.ts';
 import { allMembers, reachedByQuorum } from './quorum.ts';
 import { confirmReads, startQueuedReads } from './reads.ts';
@@ -22,7 +23,7 @@ export function becomeLeader(s: RaftState): void {
   s.preCandidate = false;
   s.votes.clear();
   s.round = 0;
-  for (const id of allMembers(s.config.membership)) {
+  for (const id of allMembers(s.membership)) {
     if (id === s.id) continue;
     const progress = new Progress(id, s.log.lastIndex + 1, s.now);
     // Check-quorum counts from here: nobody had time to answer yet.
@@ -50,7 +51,7 @@ export function propose(s: RaftState, ref: number, entries: readonly ProposedEnt
   s.effects.push({ type: 'proposed', ref, firstIndex, term: s.term });
 }
 
-function appendAsLeader(s: RaftState, proposed: readonly ProposedEntry[]): void {
+export function appendAsLeader(s: RaftState, proposed: readonly ProposedEntry[]): void {
   // Cluster time: the leader's wall clock, held so that it never goes back along the log.
   const time = Math.max(s.log.lastTime, Math.floor(s.wall));
   let index = s.log.lastIndex;
@@ -239,7 +240,7 @@ function contact(s: RaftState, p: Progress, round: number, applied: number): voi
 
 /** Raises the commit index to what a quorum of disks holds, if that is an entry of our own term (§5.4.2). */
 export function commitByCounting(s: RaftState): void {
-  const index = reachedByQuorum(s.config.membership, (id) =>
+  const index = reachedByQuorum(s.membership, (id) =>
     id === s.id ? s.durable : (s.progress.get(id)?.match ?? 0),
   );
   if (index <= s.commit || s.log.termAt(index) !== s.term) return;
@@ -249,9 +250,11 @@ export function commitByCounting(s: RaftState): void {
     if (entry?.term === s.term) s.uncommittedBytes -= entryBytes(entry);
   }
   s.advanceCommit(index);
+  continueChange(s);
   startQueuedReads(s);
   for (const p of s.progress.values()) {
     replicate(s, p);
     tellCommit(s, p);
   }
+  stepAsideWhenRemoved(s);
 }

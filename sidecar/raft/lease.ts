@@ -80,7 +80,7 @@ function leaseRefusal(s: RaftState): LeaseRefusal | '' {
   const doubts = new Map<string, Doubt>();
   for (const p of s.progress.values()) doubts.set(p.id, doubtOf(s, p, lease.clockBound));
   const holds = (...allowed: Doubt[]): boolean =>
-    holdsForQuorum(s.config.membership, (id) => id === s.id || allowed.includes(doubts.get(id) ?? 'EXPIRED'));
+    holdsForQuorum(s.membership, (id) => id === s.id || allowed.includes(doubts.get(id) ?? 'EXPIRED'));
   if (holds('NONE')) return '';
   if (holds('NONE', 'PAUSED')) return 'LEASE_PAUSED';
   return holds('NONE', 'PAUSED', 'CLOCKS') ? 'LEASE_CLOCKS' : 'LEASE_EXPIRED';

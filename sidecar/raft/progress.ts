@@ -40,6 +40,9 @@ export class Progress {
   /** SNAPSHOT: the one it is offered, and when that was said last; 0 while we have none. */
   snapshot = 0;
   offeredAt = Number.NEGATIVE_INFINITY;
+  /** The entry that leaves it out; 0 while it is a member. It is told of that, and then of nothing more. */
+  leaving = 0;
+  leavingSince = 0;
   /** Highest commit index that it was told. */
   commitSent = 0;
   /** Highest confirmation round it answered. */

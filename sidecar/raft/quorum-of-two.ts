@@ -17,7 +17,7 @@ import type { RaftState } from './state.ts';
 
 /** Would `a` and `b` alone be a quorum? */
 function areQuorum(s: RaftState, a: string, b: string): boolean {
-  return holdsForQuorum(s.config.membership, (id) => id === a || id === b);
+  return holdsForQuorum(s.membership, (id) => id === a || id === b);
 }
 
 /**

@@ -13,6 +13,9 @@ export function majority(count: number): number {
   return Math.floor(count / 2) + 1;
 }
 
+/** Who is known by nothing but an id. */
+export const NOBODY: Membership = { voters: [], outgoing: [], learners: [] };
+
 /** Everyone who receives the log, each once. */
 export function allMembers(membership: Membership): string[] {
   return [...new Set([...membership.voters, ...membership.outgoing, ...membership.learners])];

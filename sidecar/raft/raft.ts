@@ -2,7 +2,7 @@
  * The consensus core: `step(input, clock)` → ordered effects. Pure: no I/O, no clock, no randomness, no promises; all
  * of these are handed in. See `types.ts` for what a driver must and may do.
  */
-import type { Membership, Role } from '../../shared/entry.ts';
+import type { ConfigAt, Membership, Role } from '../../shared/entry.ts';
 import type { Append, Heartbeat, RaftMessage, SnapshotOffer } from '../../shared/messages.ts';
 import { campaign, noteVoteReply, receiveVoteReply, receiveVoteRequest, replyToVote } from './election.ts';
 import { setFit } from './fitness.ts';
@@ -16,6 +16,7 @@ import {
 } from './leader.ts';
 import { noticePause, receiveLeaseRead } from './lease.ts';
 import type { RaftLog } from './log.ts';
+import { changeMembership, isChanging } from './membership.ts';
 import type { Progress } from './progress.ts';
 import { commitWithLeader, tellDurable } from './quorum-of-two.ts';
 import { receiveRead } from './reads.ts';
@@ -77,15 +78,24 @@ export class Raft {
   get log(): RaftLog {
     return this.#s.log;
   }
+  /** The membership of the log as of `index`, and where it came from. */
+  configAt(index: number): ConfigAt {
+    return (this.#s.configs.findLast((config) => config.index <= index) ?? this.#s.configs[0]) as ConfigAt;
+  }
+  /** Is a change of the membership under way? */
+  get changing(): boolean {
+    return isChanging(this.#s);
+  }
+  /** The newest membership of the log, committed or not: it is what counts. */
   get membership(): Membership {
-    return this.#s.config.membership;
+    return this.#s.membership;
   }
   get transferTarget(): string | undefined {
     return this.#s.transfer?.to;
   }
   /** False while the log is unproven: no vote, no campaign. */
   get whole(): boolean {
-    return this.#s.unproven === undefined;
+    return this.#s.unproven === undefined || this.#s.unproven.isNew;
   }
   /** False while it should not lead, if another can. */
   get fit(): boolean {
@@ -129,6 +139,8 @@ function handle(s: RaftState, input: Input): void {
       return compact(s, input.point);
     case 'install':
       return install(s, input.point);
+    case 'changeMembership':
+      return changeMembership(s, input.ref, input.membership);
     case 'applied':
       s.applied = input.index;
       return;

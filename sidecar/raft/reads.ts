@@ -42,7 +42,7 @@ export function startQueuedReads(s: RaftState): void {
 /** Answers the reads whose round a quorum has confirmed. */
 export function confirmReads(s: RaftState): void {
   if (s.reads.length === 0) return;
-  const confirmed = reachedByQuorum(s.config.membership, (id) =>
+  const confirmed = reachedByQuorum(s.membership, (id) =>
     id === s.id ? s.round : (s.progress.get(id)?.round ?? 0),
   );
   const waiting = s.reads;

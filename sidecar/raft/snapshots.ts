@@ -12,7 +12,7 @@
  * MUST: compact only what is committed, durable, and in a snapshot of ours; install only over less than the snapshot has;
  * acknowledge an installed one only once the disk has the log that begins there.
  */
-import type { LogPoint } from '../../shared/entry.ts';
+import type { LogPoint, SnapshotPoint } from '../../shared/entry.ts';
 import type { SnapshotOffer, SnapshotReply } from '../../shared/messages.ts';
 import { heardLeader } from './follower.ts';
 import { replicate } from './leader.ts';
@@ -33,6 +33,8 @@ export function compact(s: RaftState, point: LogPoint): void {
   if (point.index > Math.min(s.commit, s.durable))
     throw new RangeError(`cannot compact to ${point.index}: committed ${s.commit}, durable ${s.durable}`);
   s.log.compactTo(point);
+  const counts = s.configs.findLastIndex(({ index }) => index <= point.index);
+  s.setConfigs(s.configs.slice(counts));
   s.effects.push({ type: 'compact', point });
 }
 
@@ -101,7 +103,7 @@ function replyInstalled(s: RaftState, to: string, lastIndex: number): void {
 }
 
 /** A snapshot that was fetched is on our disk, whole and proven: the log begins behind it. */
-export function install(s: RaftState, point: LogPoint): void {
+export function install(s: RaftState, point: SnapshotPoint): void {
   if (s.role === 'LEADER' || point.index <= s.commit) return;
   if (s.log.termAt(point.index) === point.term) {
     s.advanceCommit(point.index);

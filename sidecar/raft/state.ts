@@ -5,8 +5,17 @@
  * stands beside it.
  */
 import type { Cause } from '../../shared/causes.ts';
-import type { Entry, LogPoint, Role } from '../../shared/entry.ts';
+import {
+  type ConfigAt,
+  type Entry,
+  EntryKind,
+  type LogPoint,
+  type Membership,
+  type Role,
+  type SnapshotPoint,
+} from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
+import { decodeMembership } from '../../shared/wire/membership-entry.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
@@ -40,6 +49,8 @@ export class RaftState {
   /** Whom we voted for in `term`, '' for nobody. Changes only from '' to a name, or back to '' with a higher term. */
   vote: string;
   readonly log: RaftLog;
+  /** Every membership of the log, ascending, and the one that it began with. The last one counts, committed or not (paper §6). */
+  configs: readonly ConfigAt[];
   /** Snapshots on our disk that can be given to others, ascending. */
   snapshots: readonly LogPoint[] = [];
 
@@ -67,7 +78,7 @@ export class RaftState {
   othersFit = false;
   postponed = 0;
   /** Set while the disk's past is not proven (recovery.ts): no vote, no campaign. */
-  unproven: { readonly mustReach: number; readonly termAtStart: number } | undefined;
+  unproven: { readonly mustReach: number; readonly termAtStart: number; readonly isNew: boolean } | undefined;
 
   // -- time
   now = 0;
@@ -111,7 +122,7 @@ export class RaftState {
   /** Writes gathered in this step; one `persist` effect at its end. */
   hardStateChanged = false;
   truncateFrom: number | undefined;
-  reset: LogPoint | undefined;
+  reset: SnapshotPoint | undefined;
   appended: Entry[] = [];
   expectedHash = '';
   /** Messages of this step that must wait for the disk, with what they wait for. */
@@ -134,13 +145,16 @@ export class RaftState {
     this.term = start.hardState.term;
     this.vote = start.hardState.vote;
     this.log = new RaftLog(start.runs, start.tail, start.base);
+    this.configs = start.configs ?? [{ index: 0, membership: config.membership }];
     this.durable = this.log.lastIndex;
     // A snapshot is of what was committed.
     this.commit = start.committed;
     this.now = clock.now;
     this.wall = clock.wall;
-    if (start.mustReach !== undefined) {
-      this.unproven = { mustReach: start.mustReach, termAtStart: this.term };
+    const isNew = start.isNew ?? (this.term === 0 && this.log.lastIndex === 0);
+    if (start.mustReach !== undefined || isNew) {
+      const mustReach = start.mustReach ?? Number.POSITIVE_INFINITY;
+      this.unproven = { mustReach, termAtStart: this.term, isNew: isNew && start.mustReach === undefined };
     }
     this.role = this.restingRole();
     this.resetElectionTimer();
@@ -150,7 +164,16 @@ export class RaftState {
 
   /** The role of a node that neither leads nor campaigns. */
   restingRole(): Role {
-    return isVoter(this.config.membership, this.id) ? 'FOLLOWER' : 'LEARNER';
+    return isVoter(this.membership, this.id) ? 'FOLLOWER' : 'LEARNER';
+  }
+
+  /** The newest one of our log. */
+  get configAt(): ConfigAt {
+    return this.configs.at(-1) as ConfigAt;
+  }
+
+  get membership(): Membership {
+    return this.configAt.membership;
   }
 
   resetElectionTimer(): void {
@@ -160,8 +183,8 @@ export class RaftState {
 
   /** Have we promised to vote for nobody now (lease.ts)? A voter that needs no other has nobody to promise to. */
   isPromised(): boolean {
-    const { lease, electionMinMs, membership } = this.config;
-    if (lease === undefined || holdsForQuorum(membership, (id) => id === this.id)) return false;
+    const { lease, electionMinMs } = this.config;
+    if (lease === undefined || holdsForQuorum(this.membership, (id) => id === this.id)) return false;
     return this.now - this.promisedAt < electionMinMs;
   }
 
@@ -232,7 +255,28 @@ export class RaftState {
 
   appendEntries(entries: readonly Entry[]): void {
     this.log.append(entries);
-    for (const entry of entries) this.appended.push(entry);
+    for (const entry of entries) {
+      this.appended.push(entry);
+      if (entry.kind === EntryKind.CONFIG) this.#takeConfig(entry);
+    }
+  }
+
+  #takeConfig({ index, command }: Entry): void {
+    this.setConfigs([...this.configs, { index, membership: decodeMembership(command) }]);
+  }
+
+  /** The memberships of the log are others now. */
+  setConfigs(configs: readonly ConfigAt[]): void {
+    const before = this.configAt.index;
+    this.configs = configs;
+    const { index, membership } = this.configAt;
+    if (index === before) return;
+    this.effects.push({ type: 'membership', index, membership });
+    // Whether it votes is a matter of the newest one.
+    if (this.role === 'FOLLOWER' || this.role === 'LEARNER') {
+      const role = this.restingRole();
+      if (role !== this.role) this.setRole(role, this.leader, 'MEMBERSHIP_CHANGED');
+    }
   }
 
   truncateLog(from: number): void {
@@ -245,13 +289,14 @@ export class RaftState {
       this.note({ about: 'TRUNCATED', peer: this.leader, first: Math.max(first, from), last, oldTerm: term });
     }
     this.log.truncateFrom(from);
+    this.setConfigs(this.configs.filter(({ index }) => index < from));
     this.truncateFrom = from;
     this.durable = Math.min(this.durable, from - 1);
     for (const write of this.writes) write.last = Math.min(write.last, from - 1);
   }
 
   /** Drops the whole log for a snapshot that has more than we know to be committed. */
-  resetLog(point: LogPoint): void {
+  resetLog(point: SnapshotPoint): void {
     if (point.index <= this.commit)
       throw new Error(`a snapshot of ${point.index} over commit ${this.commit}`);
     if (this.appended.length > 0) throw new Error('a snapshot is installed after an append in one step');
@@ -260,7 +305,10 @@ export class RaftState {
     this.durable = Math.min(this.durable, this.commit);
     for (const write of this.writes) write.last = Math.min(write.last, this.commit);
     this.log.resetTo(point);
-    this.reset = point;
+    // None of our own tail: it may be of another history (openraft#1808).
+    const known = this.configs.filter(({ index }) => index <= this.commit);
+    this.setConfigs([point.config ?? (known.at(-1) as ConfigAt)]);
+    this.reset = { ...point, config: this.configAt };
     this.truncateFrom = undefined;
     this.matched = Math.max(this.matched, point.index);
     this.commit = point.index;

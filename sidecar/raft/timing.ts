@@ -7,6 +7,7 @@
 import { campaign } from './election.ts';
 import { handOverWhenUnfit, postpones } from './fitness.ts';
 import { broadcastHeartbeat } from './heartbeat.ts';
+import { forgetLeaving } from './membership.ts';
 import { holdsForQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
 
@@ -44,6 +45,7 @@ function leaderTick(s: RaftState, stalled: boolean): void {
     s.effects.push({ type: 'transferFailed', to: s.transfer.to });
     s.transfer = undefined;
   }
+  forgetLeaving(s);
   handOverWhenUnfit(s);
   if (s.now >= s.heartbeatDue) broadcastHeartbeat(s);
 }
@@ -59,7 +61,7 @@ function noteSilence(s: RaftState): void {
 
 /** Has a leader heard from a quorum (itself included) within an election timeout before `now`? */
 function hasQuorum(s: RaftState, now: number): boolean {
-  return holdsForQuorum(s.config.membership, (id) => {
+  return holdsForQuorum(s.membership, (id) => {
     if (id === s.id) return true;
     const progress = s.progress.get(id);
     return progress !== undefined && now - progress.lastContact < s.config.electionMaxMs;
@@ -74,7 +76,7 @@ export function holdsQuorumAt(s: RaftState, now: number): boolean {
 }
 
 function alone(s: RaftState): boolean {
-  return holdsForQuorum(s.config.membership, (id) => id === s.id);
+  return holdsForQuorum(s.membership, (id) => id === s.id);
 }
 
 /** Did this process stand still for longer than an election since its last tick? */

@@ -10,7 +10,7 @@ import type { RaftState } from './state.ts';
 export function startTransfer(s: RaftState, to: string): void {
   const target = to === '' ? bestSuccessor(s) : to;
   const progress = s.progress.get(target);
-  if (s.role !== 'LEADER' || progress === undefined || !isVoter(s.config.membership, target)) {
+  if (s.role !== 'LEADER' || progress === undefined || !isVoter(s.membership, target)) {
     s.effects.push({ type: 'transferFailed', to: target });
     return;
   }
@@ -24,10 +24,10 @@ export function beginTransfer(s: RaftState, target: Progress, cause: 'ASKED' | '
 }
 
 /** A voter that answered lately: one that is fit before one that is not, then the one that has the most of our log. */
-function bestSuccessor(s: RaftState): string {
+export function bestSuccessor(s: RaftState): string {
   let best: Progress | undefined;
   for (const p of s.progress.values()) {
-    if (!isVoter(s.config.membership, p.id)) continue;
+    if (!isVoter(s.membership, p.id)) continue;
     if (s.now - p.lastContact >= s.config.electionMinMs) continue;
     if (best === undefined || (p.fit === best.fit ? p.match > best.match : p.fit)) best = p;
   }

@@ -10,7 +10,16 @@
  * It MAY delay, drop, duplicate or reorder messages.
  */
 import type { Cause } from '../../shared/causes.ts';
-import type { Entry, EntryKind, HardState, LogPoint, Membership, Role } from '../../shared/entry.ts';
+import type {
+  ConfigAt,
+  Entry,
+  EntryKind,
+  HardState,
+  LogPoint,
+  Membership,
+  Role,
+  SnapshotPoint,
+} from '../../shared/entry.ts';
 import type { RaftMessage } from '../../shared/messages.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 
@@ -25,6 +34,7 @@ export interface Clock {
 export interface RaftConfig {
   readonly id: string;
   readonly group: string;
+  /** Who is in the cluster, where the disk does not say. */
   readonly membership: Membership;
   /** A follower campaigns after min…max ms (random) without a leader. Dangerous below ~3 heartbeats. */
   readonly electionMinMs: number;
@@ -71,10 +81,14 @@ export interface RaftStart {
   /** The newest snapshot on the disk is of everything up to here; at least `base`. */
   readonly committed: number;
   readonly runs: readonly TermRun[];
+  /** Every membership in the log, ascending, and the one that it began with; one at least. Absent: that of the configuration. */
+  readonly configs?: readonly ConfigAt[];
   /** The newest entries, contiguous up to the end of the log; may be a part of it. */
   readonly tail: readonly Entry[];
   /** Set when the disk cannot prove that it holds all it ever acknowledged up to here: see `recovery.ts`. */
   readonly mustReach: number | undefined;
+  /** The disk was empty once, and has not been given the log, or a say, since (`recovery.ts`). Absent: as the log says. */
+  readonly isNew?: boolean;
 }
 
 /** An entry before the leader gave it an index, a term and a time. */
@@ -110,7 +124,9 @@ export type Input =
   /** Entries up to here are in a snapshot, and are not needed any more. Answered by `compact`. */
   | { readonly type: 'compact'; readonly point: LogPoint }
   /** A snapshot of another node is on our disk, whole and proven: begin there, unless we have all that by now. */
-  | { readonly type: 'install'; readonly point: LogPoint }
+  | { readonly type: 'install'; readonly point: SnapshotPoint }
+  /** These shall be the members. Answered in this step by `proposed` (the entry that begins it) or `changeRefused`. */
+  | { readonly type: 'changeMembership'; readonly ref: number; readonly membership: Membership }
   /** The app has applied through this index (told to the leader for the lags). */
   | { readonly type: 'applied'; readonly index: number }
   /** Should this node lead, if it can be chosen (is its app healthy)? Until told otherwise: yes. */
@@ -124,6 +140,14 @@ export type Input =
   /** Stop leading: the driver found the disk or the process stuck. */
   | { readonly type: 'stepDown'; readonly cause: Cause };
 
+/** Why a membership cannot be changed now. */
+export type ChangeRefusal =
+  | 'NOT_LEADER'
+  /** Another change is under way. */
+  | 'CHANGING'
+  /** No entry of this term is committed yet. */
+  | 'NOT_YET'
+  | 'TRANSFERRING';
 export type ProposalRefusal = 'NOT_LEADER' | 'TRANSFERRING' | 'OVERLOADED';
 export type ReadRefusal = 'NOT_LEADER' | 'OVERLOADED';
 /** Why there is no lease now. */
@@ -151,7 +175,7 @@ export interface PersistEffect {
   /** Drop every entry from this index on, before appending. */
   readonly truncateFrom: number | undefined;
   /** Drop the whole log, and begin anew after this, before appending. */
-  readonly reset: LogPoint | undefined;
+  readonly reset: SnapshotPoint | undefined;
   readonly entries: readonly Entry[];
   /** The leader's chain hash at the last of `entries`, '' when it told none. */
   readonly expectedHash: string;
@@ -227,15 +251,18 @@ export type Effect =
   /** Get this snapshot from that node, then say `install`. Said again and again while it is needed. */
   | { readonly type: 'fetchSnapshot'; readonly from: string; readonly index: number; readonly term: number }
   /** The log was dropped (it ended at `dropped`) and begins behind this snapshot, which is what is committed now. */
-  | { readonly type: 'installed'; readonly point: LogPoint; readonly dropped: number }
+  | { readonly type: 'installed'; readonly point: SnapshotPoint; readonly dropped: number }
   | RoleEffect
   /** In our log at firstIndex…, in `term`; not committed yet. */
   | { readonly type: 'proposed'; readonly ref: number; readonly firstIndex: number; readonly term: number }
   | { readonly type: 'proposalRefused'; readonly ref: number; readonly reason: ProposalRefusal }
+  | { readonly type: 'changeRefused'; readonly ref: number; readonly reason: ChangeRefusal }
+  /** From now on this is the membership of our log, by the entry at `index`; it is not committed yet, and may be taken back. */
+  | { readonly type: 'membership'; readonly index: number; readonly membership: Membership }
   | { readonly type: 'readReady'; readonly ref: number; readonly index: number }
   | { readonly type: 'readRefused'; readonly ref: number; readonly reason: ReadRefusal | LeaseRefusal }
   /** A leadership transfer was given up; we still lead. */
   | { readonly type: 'transferFailed'; readonly to: string }
-  /** The log is proven again: this node may vote from now on. */
-  | { readonly type: 'whole' }
+  /** This node may vote for anybody from now on: its log is proven again, or it has no past that it could have forgotten (`isNew`). */
+  | { readonly type: 'whole'; readonly isNew: boolean }
   | NoteEffect;

@@ -11,7 +11,15 @@
  *  - never return an entry whose chain hash does not prove it.
  * The store MUST NOT decide anything about Raft.
  */
-import type { ChainHash, Entry, HardState, LogPoint } from '../../shared/entry.ts';
+import type {
+  ChainHash,
+  ConfigAt,
+  Entry,
+  HardState,
+  LogPoint,
+  Membership,
+  SnapshotPoint,
+} from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
 
 /**
@@ -23,7 +31,7 @@ export interface LogWrite {
   /** Every entry with this index or a later one is dropped. */
   readonly truncateFrom?: number;
   /** The whole log is dropped, and begins after this. In a write of its own, hard state aside. */
-  readonly reset?: LogPoint;
+  readonly reset?: SnapshotPoint;
   /** Chain hash of the entry just before `entries[0]`. Unused when there are no entries. */
   readonly previousHash: ChainHash;
   /** Contiguous, continuing the log (after the truncation), each one sealed (`record` and `hash` filled). */
@@ -64,6 +72,10 @@ export interface StoredState {
   readonly logBytes: number;
   /** Every SKIP entry of the log, ascending. */
   readonly skips: readonly SkipMark[];
+  /** Every membership of the log, ascending, and the one that it began with. Empty in a folder that was given none. */
+  readonly configs: readonly ConfigAt[];
+  /** The folder was made empty, and `markWhole` was not called since. */
+  readonly isNew: boolean;
   readonly proof: Proof;
   /** True when the folder was made by this call. */
   readonly fresh: boolean;
@@ -136,6 +148,8 @@ export interface Store {
    * a start without it finds that this node has forgotten.
    */
   compact(point: LogPoint, relies: boolean): void;
+  /** The membership that a cluster begins with, into a log that has none. Resolves once it is on the disk. Throws StoreError. */
+  bootstrap(membership: Membership): Promise<void>;
   /**
    * The node has repaired its log from its peers up to `mustReach` at least: forget that it was not whole.
    * Until then every start says `whole: false` again.

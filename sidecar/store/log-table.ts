@@ -4,7 +4,16 @@
  * MUST: be the only place that names these tables after they were made; bound the memory of every read.
  * MUST NOT: decide when something is written, or judge what it read (`packed-row.ts` proves entries).
  */
-import { type ChainHash, HASH_BYTES, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type ConfigAt,
+  HASH_BYTES,
+  type HardState,
+  type LogPoint,
+  ORIGIN,
+  type SnapshotPoint,
+} from '../../shared/entry.ts';
+import { decodeMembership, encodeMembership } from '../../shared/wire/membership-entry.ts';
 import { hashFromBytes, hashToBytes } from '../../shared/wire/record.ts';
 import { type SkipMark, StoreError } from './contract.ts';
 import type { PackedRow } from './packed-row.ts';
@@ -113,12 +122,31 @@ export class LogTable {
     return rows.map((row) => ({ at: integerOf(row, 'at'), target: integerOf(row, 'target') }));
   }
 
+  insertConfig({ index, membership }: ConfigAt): Promise<void> {
+    const hex = Buffer.from(encodeMembership(membership)).toString('hex');
+    return this.#driver.exec(`INSERT OR REPLACE INTO configs VALUES (${index}, x'${hex}')`);
+  }
+
+  /** Throws StoreError where one of them cannot be read. */
+  async configs(): Promise<ConfigAt[]> {
+    const rows = await this.#driver.query('SELECT at, membership FROM configs ORDER BY at');
+    return rows.map((row) => {
+      const index = integerOf(row, 'at');
+      try {
+        return { index, membership: decodeMembership(bytesOf(row, 'membership')) };
+      } catch (error) {
+        throw new StoreError('FAULT', `the membership of ${index} is damaged`, { cause: error });
+      }
+    });
+  }
+
   /** Begins a transaction and, in the same round trip, writes the hard state and drops rows. */
   begin(hardState: HardState | undefined, deleteFrom: number | undefined): Promise<void> {
     let sql = 'BEGIN IMMEDIATE';
     if (hardState !== undefined) sql += `; ${updateHardState(hardState)}`;
     if (deleteFrom !== undefined)
-      sql += `; DELETE FROM log WHERE first_index >= ${deleteFrom}; DELETE FROM skips WHERE at >= ${deleteFrom}`;
+      sql += `; DELETE FROM log WHERE first_index >= ${deleteFrom}; DELETE FROM skips WHERE at >= ${deleteFrom};
+        DELETE FROM configs WHERE at >= ${deleteFrom}`;
     return this.#driver.exec(sql);
   }
 
@@ -128,15 +156,21 @@ export class LogTable {
   }
 
   /** In a transaction: drops the whole log, which begins after `point` then. */
-  async reset(point: LogPoint): Promise<void> {
+  async reset(point: SnapshotPoint): Promise<void> {
     await this.#driver.exec('DELETE FROM log; DELETE FROM skips');
+    // Without one the newest that is known is where the log began.
+    const config = point.config ?? { index: 0, membership: (await this.configs()).at(-1)?.membership };
+    await this.#driver.exec('DELETE FROM configs');
+    const { index, membership } = config;
+    if (membership !== undefined) await this.insertConfig({ index, membership });
     await this.#driver.exec(updateBase({ point, relies: true }));
   }
 
   /** Drops the rows that begin at `through` or before. All in one transaction. */
   dropRows(through: number, base: Base): Promise<void> {
     return this.#driver.exec(`BEGIN IMMEDIATE; ${updateBase(base)};
-      DELETE FROM log WHERE first_index <= ${through}; DELETE FROM skips WHERE at <= ${base.point.index}; COMMIT`);
+      DELETE FROM log WHERE first_index <= ${through}; DELETE FROM skips WHERE at <= ${base.point.index};
+      DELETE FROM configs WHERE at < (SELECT max(at) FROM configs WHERE at <= ${base.point.index}); COMMIT`);
   }
 
   /** Bytes of all records, as they lie in the rows. */

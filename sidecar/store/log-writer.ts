@@ -9,7 +9,15 @@
  * MUST: leave `durable` as it was when a commit throws.
  * MUST NOT: run two commits, or a commit and a read, at once (the store's FIFO sees to it); retry.
  */
-import { type ChainHash, type Entry, type HardState, type LogPoint, ZERO_HASH } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type Entry,
+  type HardState,
+  type LogPoint,
+  type SnapshotPoint,
+  ZERO_HASH,
+} from '../../shared/entry.ts';
+import { configsIn } from './configs.ts';
 import { StoreError } from './contract.ts';
 import type { Damage, GuardFile, GuardState } from './guard.ts';
 import { rowHolding } from './log-reader.ts';
@@ -53,6 +61,7 @@ export class LogWriter {
   #hardState: HardState;
   #damage: Damage | undefined;
   #relies: boolean;
+  #isNew: boolean;
   #walBytes = 0;
 
   constructor(
@@ -64,6 +73,7 @@ export class LogWriter {
       relies: boolean;
       hardState: HardState;
       damage: Damage | undefined;
+      isNew: boolean;
     },
   ) {
     this.#table = table;
@@ -73,6 +83,7 @@ export class LogWriter {
     this.#hardState = found.hardState;
     this.#damage = found.damage;
     this.#relies = found.relies;
+    this.#isNew = found.isNew;
   }
 
   /**
@@ -81,7 +92,7 @@ export class LogWriter {
    */
   async settle(
     cutFrom: number | undefined,
-    begins: LogPoint | undefined,
+    begins: SnapshotPoint | undefined,
     hardStateInTable: HardState,
   ): Promise<void> {
     this.#guard.writeThrough(this.#guardState());
@@ -103,10 +114,10 @@ export class LogWriter {
       throw new StoreError('FAULT', `the entries from ${entries[0]?.index} on do not continue the log`);
     }
     const rows = planRows(entries);
-    const skips = skipsIn(entries);
+    const marks = skipsIn(entries).length + configsIn(entries).length;
     if (cut !== undefined) await this.#lowerWatermark(cut);
     const [row] = rows;
-    const plain = cut === undefined && reset === undefined && skips.length === 0;
+    const plain = cut === undefined && reset === undefined && marks === 0;
     if (plain && hardState === undefined && row !== undefined && rows.length === 1) {
       // The common case: one statement, which is its own transaction.
       await this.#table.insert(packRow(entries, row, previousHash));
@@ -195,6 +206,7 @@ export class LogWriter {
 
   async markWhole(): Promise<void> {
     this.#damage = undefined;
+    this.#isNew = false;
     await this.#writeGuard();
   }
 
@@ -245,7 +257,9 @@ export class LogWriter {
     if (cut !== undefined) await this.#insertAll(cut.kept, planRows(cut.kept), cut.keptAfter);
     await this.#insertAll(entries, rows, previousHash);
     // Those of entries that the cut kept are there again, since it drops from the beginning of their row.
-    for (const skip of [...skipsIn(cut?.kept ?? []), ...skipsIn(entries)]) await this.#table.insertSkip(skip);
+    const inserted = [...(cut?.kept ?? []), ...entries];
+    for (const skip of skipsIn(inserted)) await this.#table.insertSkip(skip);
+    for (const config of configsIn(inserted)) await this.#table.insertConfig(config);
     await this.#table.commit();
   }
 
@@ -294,6 +308,7 @@ export class LogWriter {
       hash: this.durable.lastHash ?? ZERO_HASH,
       damage: this.#damage,
       checkAll: false,
+      isNew: this.#isNew,
     };
   }
 }

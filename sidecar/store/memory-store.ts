@@ -5,7 +5,16 @@
  * `complete` says so, and `failNext` makes the next commit fail as a disk would.
  * MUST NOT: be used where anything has to survive the process.
  */
-import { type ChainHash, type Entry, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type ConfigAt,
+  type Entry,
+  type HardState,
+  type LogPoint,
+  type Membership,
+  ORIGIN,
+} from '../../shared/entry.ts';
+import { configsIn } from './configs.ts';
 import {
   type LogWrite,
   type Proof,
@@ -32,6 +41,8 @@ export class MemoryDisk {
   base: LogPoint = ORIGIN;
   entries: Entry[] = [];
   proof: Proof = { whole: true };
+  configs: ConfigAt[] = [];
+  isNew = true;
 }
 
 export interface MemoryStoreOptions {
@@ -81,6 +92,8 @@ export class MemoryStore implements Store {
       tail: entries.slice(),
       logBytes: entries.reduce((sum, { record }) => sum + (record?.length ?? 0), 0),
       skips: skipsIn(entries),
+      configs: this.disk.configs,
+      isNew: this.disk.isNew,
       proof,
       fresh,
     };
@@ -126,6 +139,7 @@ export class MemoryStore implements Store {
     this.#ask(() => {
       if (point.index <= disk.base.index || point.index > this.#durable.lastIndex) return;
       disk.entries = disk.entries.slice(point.index - disk.base.index);
+      disk.configs = disk.configs.slice(disk.configs.findLastIndex(({ index }) => index <= point.index));
       disk.base = point;
       this.#durable.compactTo(point);
       this.#accepted.compactTo(point);
@@ -134,6 +148,11 @@ export class MemoryStore implements Store {
 
   markWhole(): void {
     this.disk.proof = { whole: true };
+    this.disk.isNew = false;
+  }
+
+  async bootstrap(membership: Membership): Promise<void> {
+    this.disk.configs = [{ index: 0, membership }];
   }
 
   async resume(): Promise<void> {
@@ -181,6 +200,7 @@ export class MemoryStore implements Store {
     if (hardState !== undefined) this.disk.hardState = hardState;
     if (reset !== undefined) {
       this.disk.base = reset;
+      if (reset.config !== undefined) this.disk.configs = [reset.config];
       this.disk.entries = [];
       this.#durable.resetTo(reset);
     }
@@ -188,6 +208,9 @@ export class MemoryStore implements Store {
       this.disk.entries.length = Math.min(truncateFrom - this.disk.base.index - 1, this.disk.entries.length);
       this.#durable.truncateFrom(truncateFrom);
     }
+    if (truncateFrom !== undefined)
+      this.disk.configs = this.disk.configs.filter(({ index }) => index < truncateFrom);
+    this.disk.configs.push(...configsIn(entries));
     for (const entry of entries) this.disk.entries.push(entry);
     this.#durable.append(entries);
     this.#durable.lastHash = this.disk.entries.at(-1)?.hash ?? this.disk.base.hash;

@@ -5,7 +5,7 @@
  * same group truncates never reach the disk.
  * MUST NOT: do I/O.
  */
-import type { ChainHash, Entry, HardState, LogPoint } from '../../shared/entry.ts';
+import type { ChainHash, Entry, HardState, SnapshotPoint } from '../../shared/entry.ts';
 import type { LogWrite } from './contract.ts';
 
 export interface MergedWrite {
@@ -13,7 +13,7 @@ export interface MergedWrite {
   /** Entries from here on that are in the log already are dropped. */
   readonly truncateFrom: number | undefined;
   /** The whole log is dropped first, and begins after this. */
-  readonly reset: LogPoint | undefined;
+  readonly reset: SnapshotPoint | undefined;
   readonly previousHash: ChainHash;
   readonly entries: readonly Entry[];
 }
@@ -27,7 +27,7 @@ export function mergeWrites(writes: readonly LogWrite[]): MergedWrite {
   }
   let hardState: HardState | undefined;
   let truncateFrom: number | undefined;
-  let reset: LogPoint | undefined;
+  let reset: SnapshotPoint | undefined;
   let previousHash: ChainHash = '';
   const entries: Entry[] = [];
   for (const write of writes) {

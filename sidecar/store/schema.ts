@@ -83,6 +83,12 @@ const SKIPS = `CREATE TABLE IF NOT EXISTS skips (
     target INTEGER NOT NULL CHECK (target BETWEEN 0 AND 9007199254740991)
   ) STRICT`;
 
+/** An index into the log: its memberships, and the one that it began with (at 0, or of a snapshot). */
+const CONFIGS = `CREATE TABLE IF NOT EXISTS configs (
+    at INTEGER PRIMARY KEY CHECK (at BETWEEN 0 AND 9007199254740991),
+    membership BLOB NOT NULL
+  ) STRICT`;
+
 /**
  * What the log continues, once it was compacted or began with a snapshot. `relies`: entries up to there are in a snapshot that
  * must be there.
@@ -118,7 +124,7 @@ export async function prepareDatabase(
   const applicationId = await pragmaValue(driver, 'application_id');
   const version = await pragmaValue(driver, 'user_version');
   if (counted !== undefined && integerOf(counted, 'tables') === 0 && applicationId === 0) {
-    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE};
+    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE}; ${CONFIGS};
       INSERT INTO node_state VALUES (1, '${incarnation}', 0, '');
       INSERT INTO probe VALUES (1, x'');
       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
@@ -132,7 +138,9 @@ export async function prepareDatabase(
   }
   // A start on a full disk must not write.
   if (version === FORMAT) return false;
-  await driver.exec(`BEGIN IMMEDIATE; ${SKIPS}; ${BASE}; PRAGMA user_version = ${FORMAT}; COMMIT`);
+  await driver.exec(
+    `BEGIN IMMEDIATE; ${SKIPS}; ${BASE}; ${CONFIGS}; PRAGMA user_version = ${FORMAT}; COMMIT`,
+  );
   return false;
 }
 

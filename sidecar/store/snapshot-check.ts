@@ -9,7 +9,7 @@
  *
  * MUST: never let a log without its beginning count as a whole one.
  */
-import { type LogPoint, ORIGIN } from '../../shared/entry.ts';
+import { ORIGIN, type SnapshotPoint } from '../../shared/entry.ts';
 import type { LogShape } from './log-shape.ts';
 import type { Base, LogTable } from './log-table.ts';
 import { provenHashAt } from './proven-hash.ts';
@@ -17,7 +17,7 @@ import type { Snapshot, SnapshotFolder } from './snapshots/folder.ts';
 
 export interface SnapshotFindings {
   /** The log is to be dropped, and begins after this. */
-  readonly begins: LogPoint | undefined;
+  readonly begins: SnapshotPoint | undefined;
   /** One sentence where this node has forgotten. */
   readonly forgotten: string | undefined;
 }
@@ -34,8 +34,10 @@ export async function checkSnapshots(
     folder.damaged.push(`the snapshot ${index}@${term} is of another log`);
     await folder.remove(snapshot);
   }
-  const newest = folder.newestFull?.meta.point;
-  if (newest !== undefined && newest.index > shape.lastIndex) return { begins: newest, forgotten: undefined };
+  const full = folder.newestFull?.meta;
+  const newest = full?.point;
+  if (full !== undefined && full.point.index > shape.lastIndex)
+    return { begins: { ...full.point, config: full.config }, forgotten: undefined };
   const { index } = base.point;
   const has = base.relies ? (newest?.index ?? 0) : (folder.newest?.meta.point.index ?? 0);
   if (has >= index) return { begins: undefined, forgotten: undefined };

@@ -11,7 +11,7 @@
  * held one, at once (nextTick, so before the transport's own: the disk begins first). Measured, one writer: p50 0.19 ms instead of 0.21 ms with setImmediate always; 64
  * writers: 64 entries per commit instead of 32 with microtasks always, 18 % less CPU, 29 % more entries/s.
  */
-import { type ChainHash, type Entry, type LogPoint, ZERO_HASH } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, type LogPoint, type Membership, ZERO_HASH } from '../../shared/entry.ts';
 import {
   type LogWrite,
   type Store,
@@ -151,6 +151,10 @@ export class SqliteStore implements Store {
     );
   }
 
+  bootstrap(membership: Membership): Promise<void> {
+    return this.#ask(({ table }) => table.insertConfig({ index: 0, membership }));
+  }
+
   markWhole(): void {
     if (this.#phase === 'FAILED' || this.#closing !== undefined) return;
     this.#ask(({ writer }) => writer.markWhole()).catch((error: StoreError) => this.#fail(error));
@@ -198,7 +202,8 @@ export class SqliteStore implements Store {
     this.#snapshots = await SnapshotFolder.open(this.#options.folder);
     const findings = await checkLog(table, state, found, this.#snapshots);
     const { hardState, shape, damage } = findings;
-    const writer = new LogWriter(table, guard, { ...findings, incarnation: state.incarnation });
+    const isNew = found === undefined ? made : found.isNew;
+    const writer = new LogWriter(table, guard, { ...findings, isNew, incarnation: state.incarnation });
     await writer.settle(findings.cutFrom, findings.begins, state.hardState);
     if (made || found === undefined) syncFolder(this.#options.folder);
     this.#accepted = shape.copy();
@@ -214,6 +219,8 @@ export class SqliteStore implements Store {
       tail: findings.tail,
       logBytes: await table.bytes(),
       skips: await table.skips(),
+      configs: await table.configs(),
+      isNew,
       proof: damage === undefined ? { whole: true } : { whole: false, ...damage },
       fresh: made && found === undefined,
     };

@@ -13,6 +13,7 @@ import {
   type HardState,
   type LogPoint,
   ORIGIN,
+  type SnapshotPoint,
 } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
@@ -33,7 +34,7 @@ export interface Findings {
   /** The log must be cut: every row from this first index on is unproven. Undefined when nothing is. */
   readonly cutFrom: number | undefined;
   /** The log is to be dropped, and begins after this. Undefined when it stays. */
-  readonly begins: LogPoint | undefined;
+  readonly begins: SnapshotPoint | undefined;
   /** The log continues something that a snapshot must have. */
   readonly relies: boolean;
 }

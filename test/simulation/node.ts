@@ -368,6 +368,7 @@ export class SimNode {
         trace.count('read index refused');
         return life.front.readIndex(effect.ref, undefined);
       case 'whole':
+        if (effect.isNew) return;
         trace.count('log proven whole again');
         this.disk.markWhole();
         return;
@@ -506,9 +507,12 @@ export class SimNode {
         case 'TellVersion':
         case 'AppHashes':
         case 'AppVerdict':
+        case 'SnapshotAsk':
+        case 'SnapshotData':
+        case 'ForwardChange':
+        case 'ForwardChanged':
           return;
       }
-      if (message.type === 'SnapshotAsk' || message.type === 'SnapshotData') return;
       if ('id' in message) this.#life?.front.receive(message);
       else this.#step({ type: 'message', message });
     });

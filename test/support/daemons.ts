@@ -89,6 +89,8 @@ export class Daemons {
     flags: readonly string[] = [],
     script = 'bin/outrigger.mjs',
   ): Promise<Daemon> {
+    // A URL: it joins the cluster there.
+    const who = members.startsWith('http') ? ['--join', members] : ['--members', members];
     const stderr: string[] = [];
     let ready: () => void = () => undefined;
     const serving = new Promise<void>((done) => {
@@ -98,9 +100,9 @@ export class Daemons {
       command: process.execPath,
       args: [
         ...[resolve(script), 'run', '--id', plan.id, '--cluster', 'daemons', '--data', plan.dir],
-        ...['--members', members, '--peer-listen', plan.peer, '--http-listen', plan.http],
+        ...[...who, '--peer-listen', plan.peer, '--http-listen', plan.http],
         ...['--app-socket', plan.socket, '--json', '--exit-with-parent'],
-        ...(members.includes(',') ? CALM : []),
+        ...(members.includes(',') || members.startsWith('http') ? CALM : []),
         ...flags,
       ],
       env: { ...process.env, XDG_RUNTIME_DIR: this.runtimeDir, ...env },
@@ -139,6 +141,15 @@ export class Daemons {
     }
     await this.until('a leader is there', async () => (await this.leaderOf(all)) !== undefined);
     return all;
+  }
+
+  /** Where one more daemon would keep and serve what. */
+  async plan(id: string): Promise<Plan> {
+    const [peer, http] = await pickPorts(2);
+    return {
+      ...{ id, dir: join(this.root, id), peer: `127.0.0.1:${peer}`, http: `127.0.0.1:${http}` },
+      socket: join(this.root, `s${id}`, 'app.sock'),
+    };
   }
 
   async leaderOf(daemons: readonly Daemon[]): Promise<Daemon | undefined> {

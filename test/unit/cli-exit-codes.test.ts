@@ -85,7 +85,7 @@ describe('the outrigger command', () => {
     ['a missing argument', ['propose'], /missing required argument/],
     ['an app that is missing', ['dev'], /missing required argument 'app'/],
     ['too many nodes', ['dev', '--nodes', '10', '--', 'true'], /from 1 to 9/],
-    ['run without flags', ['run'], /missing --id, --cluster, --data, --members/],
+    ['run without flags', ['run'], /missing --id, --cluster, --data \(/],
     [
       'run with a bad address',
       [...GOOD_RUN, '--data', 'x', '--http-listen', 'x'],
@@ -96,7 +96,16 @@ describe('the outrigger command', () => {
       [...GOOD_RUN, '--data', '/nowhere/data', '--token-file', '/nowhere/tokens.json'],
       /the token file \/nowhere\/tokens\.json is not there: copy/,
     ],
-    ['joining', ['run', '--join', 'http://127.0.0.1:1'], /--join comes with membership changes/],
+    [
+      'neither members nor a cluster to join',
+      [...GOOD_RUN.slice(0, 5), '--data', '/x'],
+      /missing --members .* --join/,
+    ],
+    [
+      'both members and a cluster to join',
+      [...GOOD_RUN, '--data', '/x', '--join', 'http://127.0.0.1:1'],
+      /--members and --join exclude each other/,
+    ],
     ['an index without AT_LEAST', ['read', '--index', '4'], /go together/],
     ['an unknown consistency', ['read', '--consistency', 'MAYBE'], /Allowed choices are LINEARIZABLE/],
     ['a question that is none', ['explain', 'weather'], /Allowed choices are leader, lag, entry, member/],

@@ -277,7 +277,7 @@ describe('configuration of run', () => {
   it('lists everything that is missing', () => {
     assert.equal(
       complaint({ id: 'n1', data: '/x' }),
-      'missing --cluster, --members (or OUTRIGGER_CLUSTER, OUTRIGGER_MEMBERS, or --config FILE).',
+      'missing --cluster (or OUTRIGGER_CLUSTER, or --config FILE).',
     );
   });
 

@@ -91,6 +91,10 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['session', request.act]);
       return { session: 'session' in request ? request.session : 12 };
     },
+    changeMembers: async (change) => {
+      calls.push(['changeMembers', change]);
+      return { index: 12, voters: ['n1', change.id], learners: [] };
+    },
     takeSnapshot: async () => {
       calls.push(['takeSnapshot']);
       return { index: 7, term: 3, bytes: 1_234 };

@@ -163,7 +163,7 @@ class Nodes {
       const watch = new StateWatch({
         id,
         group: '',
-        voters: ids,
+        voters: () => ids,
         send: (message) => {
           this.sent.push(message);
           if (this.lose(message)) return;

@@ -85,6 +85,8 @@ for (const twin of TWINS) {
         firstIndex: 1,
         lastIndex: 0,
         logBytes: 0,
+        configs: [],
+        isNew: true,
         lastHash: ZERO_HASH,
         runs: [],
         tail: [],

@@ -261,6 +261,7 @@ describe('store on SQLite', () => {
         incarnation,
         shape: new LogShape(),
         relies: false,
+        isNew: false,
         hardState: { term: 0, vote: '' },
         damage: undefined,
       });

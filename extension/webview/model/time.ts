@@ -44,6 +44,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   TRANSFER_FAILED: 'election',
   SKIPPED: 'app',
   APP_VERSION: 'app',
+  MEMBERSHIP: 'election',
   SNAPSHOT_TAKEN: 'log',
   SNAPSHOT_FAILED: 'log',
   SNAPSHOT_FETCHING: 'log',

@@ -1,7 +1,7 @@
 /** `outrigger run`: one sidecar in the foreground. */
 import { type Command, Option } from 'commander';
 import { loadConfig, type SettingName } from '../config.ts';
-import { CliError, ExitCode, messageOf, usageError } from '../errors.ts';
+import { CliError, ExitCode, messageOf } from '../errors.ts';
 import type { Shell } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
 import { RUN_NEWS } from './run-news.ts';
@@ -44,6 +44,10 @@ export function addRun(program: Command, shell: Shell): void {
       'all nodes, this one too: n1=HOST:PORT,n2=HOST:PORT,… (addresses between sidecars)',
     )
     .option(
+      '--join <url>',
+      'in place of --members: become a member of a running cluster, by the URL of any node of it',
+    )
+    .option(
       '--peer-listen <host:port>',
       'where other sidecars reach it (default: its own address in --members)',
     )
@@ -83,7 +87,6 @@ export function addRun(program: Command, shell: Shell): void {
     .option('--log-level <level>', 'debug, info, warn or error (default: info)')
     .option('--config <file>', 'JSON file with the same settings')
     .option('--json', 'print what was bound as one line of JSON')
-    .addOption(new Option('--join <url>', 'join a running cluster').hideHelp())
     .addOption(new Option('--exit-with-parent', 'stop when standard input closes').hideHelp())
     .addHelpText('after', HELP)
     .action(async (flags: RunFlags, command: Command) => {
@@ -98,12 +101,7 @@ function givenOnly(flags: RunFlags, command: Command): RunFlags {
   );
 }
 
-async function run(shell: Shell, { join, json, exitWithParent, ...flags }: RunFlags): Promise<number> {
-  if (join !== undefined) {
-    throw usageError(
-      '--join comes with membership changes, which this version does not have: use --members.',
-    );
-  }
+async function run(shell: Shell, { json, exitWithParent, ...flags }: RunFlags): Promise<number> {
   const options = {
     ...loadConfig(flags, shell.env),
     newsRunner: [process.execPath, shell.script, RUN_NEWS, '--'],

@@ -78,6 +78,7 @@ export class NodeSnapshots {
       applied: () => node.app.applied,
       tableAt: (index) => node.tableAt(index),
       pointAt: (index) => this.#pointAt(index),
+      configAt: (index) => node.driver.raft.configAt(index),
       taken: (snapshot, ms) => this.#taken(snapshot, ms),
       gaveUp: (reason) => this.#gaveUp(reason),
     });
@@ -226,11 +227,11 @@ export class NodeSnapshots {
   }
 
   #fetched(snapshot: Snapshot, { from, size }: FetchJob): void {
-    const { point } = snapshot.meta;
+    const { point, config } = snapshot.meta;
     this.log.info({ from, size, index: point.index, term: point.term }, 'snapshot fetched');
     this.#writtenAtSnapshot = this.#written;
     this.#tellCore();
-    this.#node.driver.step({ type: 'install', point });
+    this.#node.driver.step({ type: 'install', point: { ...point, config } });
     this.#agrees(snapshot).then(
       () => this.#changed(),
       (error: Error) => this.#fault(error),

@@ -6,7 +6,7 @@
  */
 
 import { type Refusal, refusal } from '../../../shared/codes.ts';
-import type { LogPoint } from '../../../shared/entry.ts';
+import type { ConfigAt, LogPoint } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotSink } from '../../app/host.ts';
 import type { Replies } from '../../machine/replies.ts';
@@ -25,6 +25,8 @@ export interface TakerPort {
   /** The sessions as of `index` (at most what the app has applied); undefined where they are not known any more. */
   tableAt(index: number): Promise<SessionTable | undefined>;
   pointAt(index: number): Promise<LogPoint | undefined>;
+  /** The membership of the log as of `index`. */
+  configAt(index: number): ConfigAt;
   readonly replies: Replies;
   taken(snapshot: Snapshot, ms: number): void;
   gaveUp(reason: string): void;
@@ -105,10 +107,11 @@ export class SnapshotTaker {
   }
 
   async #ownPart(index: number): Promise<OwnPart | undefined> {
+    const config = this.#port.configAt(index);
     const [table, point] = await Promise.all([this.#port.tableAt(index), this.#port.pointAt(index)]);
     if (table === undefined || point === undefined) return undefined;
     const { cluster, id: node, replies } = this.#port;
-    return { cluster, node, point, sessions: encodeSessions(table), replies: encodeReplies(replies) };
+    return { cluster, node, point, config, sessions: encodeSessions(table), replies: encodeReplies(replies) };
   }
 
   #sink(

@@ -122,10 +122,10 @@ export class SnapshotFolder {
   async strip({ meta }: Snapshot): Promise<void> {
     const sessions = await this.read({ meta }, 'sessions');
     const replies = await this.read({ meta }, 'replies');
-    const { cluster, node, point } = meta;
+    const { cluster, node, point, config } = meta;
     const writer = await this.begin();
     const app = { format: meta.appFormat, full: false, sha256: writer.appDigest() };
-    await this.keep(writer, { cluster, node, point, sessions, replies }, app);
+    await this.keep(writer, { cluster, node, point, config, sessions, replies }, app);
     // step: snapshot stripped
   }
 

@@ -10,7 +10,8 @@
  */
 import { createHash, hash as oneShotHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { assertSafeIndex, HASH_BYTES, type LogPoint } from '../../../shared/entry.ts';
+import { assertSafeIndex, type ConfigAt, HASH_BYTES, type LogPoint } from '../../../shared/entry.ts';
+import { decodeMembership, encodeMembership } from '../../../shared/wire/membership-entry.ts';
 import { hashFromBytes, hashToBytes } from '../../../shared/wire/record.ts';
 import { peerSchema } from '../../../shared/wire/schema.ts';
 import { StoreError } from '../contract.ts';
@@ -36,6 +37,8 @@ export interface SnapshotMeta {
   /** The node that took it. */
   readonly node: string;
   readonly point: LogPoint;
+  /** The membership there. */
+  readonly config: ConfigAt;
   /** False: the app keeps its state itself, and its bytes are not here. */
   readonly full: boolean;
   readonly appFormat: string;
@@ -58,10 +61,11 @@ export function offsetOf(meta: SnapshotMeta, part: (typeof PARTS)[number]): numb
 
 /** The end of the file, and the digest. */
 export function encodeEnd(meta: SnapshotMeta): { end: Buffer; digest: Buffer } {
-  const { point, ...rest } = meta;
+  const { point, config, ...rest } = meta;
   const { index, term, time } = point;
   const body = MetaType.encode({
     ...rest,
+    ...{ configIndex: config.index, config: encodeMembership(config.membership) },
     ...{ version: VERSION, index, term, time, hash: hashToBytes(point.hash) },
   }).finish();
   const digest = oneShotHash('sha256', body, 'buffer');
@@ -94,7 +98,9 @@ export async function readMeta(
   return { meta, digest };
 }
 
-interface RawMeta extends Omit<SnapshotMeta, 'point'> {
+interface RawMeta extends Omit<SnapshotMeta, 'point' | 'config'> {
+  readonly configIndex: number;
+  readonly config: Uint8Array;
   readonly version: number;
   readonly index: number;
   readonly term: number;
@@ -112,7 +118,9 @@ function decodeMeta(body: Uint8Array): SnapshotMeta | undefined {
     assertSafeIndex(time, 'time');
     const point = { index, term, time, hash: hashFromBytes(hash) };
     const parts = { app: partOf(raw.app), sessions: partOf(raw.sessions), replies: partOf(raw.replies) };
-    return { cluster, node, point, full, appFormat, ...parts };
+    assertSafeIndex(raw.configIndex, 'configIndex');
+    const config = { index: raw.configIndex, membership: decodeMembership(raw.config) };
+    return { cluster, node, point, config, full, appFormat, ...parts };
   } catch {
     return undefined;
   }

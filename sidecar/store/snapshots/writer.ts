@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { open, rename, rm } from 'node:fs/promises';
-import type { LogPoint } from '../../../shared/entry.ts';
+import type { ConfigAt, LogPoint } from '../../../shared/entry.ts';
 import { encodeEnd, MAGIC, type Part, type SnapshotMeta } from './layout.ts';
 
 /** What the sidecar adds to the app's bytes. */
@@ -17,6 +17,7 @@ export interface OwnPart {
   readonly cluster: string;
   readonly node: string;
   readonly point: LogPoint;
+  readonly config: ConfigAt;
   /** Encoded (machine/session-codec.ts). */
   readonly sessions: Uint8Array;
   readonly replies: Uint8Array;
