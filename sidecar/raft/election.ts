@@ -17,10 +17,20 @@ interface Campaign {
   readonly cause: Cause;
 }
 
+/**
+ * May it stand for election? Also where its newest membership leaves it out, as long as that is not committed: the others may
+ * lack it, and need somebody who has it (dissertation §4.2.2).
+ */
+function mayStand(s: RaftState): boolean {
+  if (isVoter(s.membership, s.id)) return true;
+  const before = s.configs.at(-2);
+  return s.configAt.index > s.commit && before !== undefined && isVoter(before.membership, s.id);
+}
+
 /** Starts a campaign unless this node may not stand. */
 export function campaign(s: RaftState, { transfer, cause }: Campaign): void {
   if (s.role === 'LEADER' || !mayCampaign(s)) return;
-  if (!isVoter(s.membership, s.id)) return;
+  if (!mayStand(s)) return;
   // Our own vote is a vote for somebody else than the leader.
   if (!transfer && s.isPromised()) return;
   if (s.config.preVote && !transfer) askBeforeCampaign(s, cause);

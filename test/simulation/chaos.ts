@@ -63,6 +63,7 @@ export class Chaos {
       for (const node of nodes) if (node.core?.role === 'LEADER') this.#client.readByLease(node);
     });
     this.#every(plan.strayAppendEveryMs, () => this.#strayAppend(random.pick(nodes), random.pick(nodes)));
+    this.#every(plan.changeEveryMs, () => this.#changeMembership());
     this.#every(plan.snapshotEveryMs, () => {
       const node = this.#likelyLeader();
       node.app.takeSnapshot();
@@ -109,7 +110,7 @@ export class Chaos {
     this.#world.schedule.after(down, () => {
       if (node.up) return;
       node.start();
-      if (this.#nodes.length === 1) node.input({ type: 'campaign' });
+      if (node.core?.membership.voters.length === 1) node.input({ type: 'campaign' });
     });
   }
 
@@ -118,7 +119,7 @@ export class Chaos {
     const { disk } = node;
     if (disk.synced.length === 0 || !this.#random.chance(plan.amnesia)) return;
     const unproven = this.#nodes.filter((other) => other !== node && other.disk.mustReach !== undefined);
-    if (unproven.length + 1 > Math.floor((this.#nodes.length - 1) / 2)) return;
+    if (unproven.length + 1 > Math.floor((this.#fewestVoters() - 1) / 2)) return;
     disk.forget(this.#random.int(disk.synced.length));
     trace.count('disk forgot');
     trace.say(
@@ -239,6 +240,30 @@ export class Chaos {
     this.#world.schedule.after(ms, () => {
       if (!this.#world.healed) node.input({ type: 'campaign' });
     });
+  }
+
+  /** Any set of voters to any other, and some learners. */
+  #changeMembership(): void {
+    const random = this.#random;
+    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
+    if (leader === undefined) return;
+    const ids = this.#nodes.map(({ id }) => id);
+    random.shuffle(ids);
+    const voters = ids.slice(0, 1 + random.int(ids.length));
+    const learners = ids.slice(voters.length).filter(() => random.chance(0.3));
+    // Who forgot does not vote yet: a minority at most, of any set that must agree.
+    const forgot = this.#nodes.filter(({ id, disk }) => voters.includes(id) && disk.mustReach !== undefined);
+    if (forgot.length > Math.floor((voters.length - 1) / 2)) return;
+    this.#world.trace.count('membership change asked');
+    leader.input({ type: 'changeMembership', ref: 0, membership: { voters, outgoing: [], learners } });
+  }
+
+  /** Of all memberships that any node may count by. */
+  #fewestVoters(): number {
+    const sizes = this.#nodes.flatMap(({ disk }) =>
+      disk.configs(this.#world.membership).map(({ membership }) => membership.voters.length),
+    );
+    return Math.min(...sizes);
   }
 
   #transfer(): void {

@@ -5,8 +5,16 @@
  * (those of crashed nodes too). Throws Violation at the first broken promise.
  * MAY: be incremental: every entry carries the chain hash of all entries before it, so equal hashes mean equal logs.
  */
-import { type ChainHash, type Entry, EntryKind, type HardState, type LogPoint } from '../../shared/entry.ts';
+import {
+  type ChainHash,
+  type Entry,
+  EntryKind,
+  type HardState,
+  type LogPoint,
+  type Membership,
+} from '../../shared/entry.ts';
 import type { AppendReply, PeerMessage, VoteReply, VoteRequest } from '../../shared/messages.ts';
+import { decodeMembership } from '../../shared/wire/membership-entry.ts';
 import type { PersistEffect } from '../../sidecar/raft/types.ts';
 import type { SimDisk } from './disk.ts';
 import type { Trace } from './trace.ts';
@@ -62,8 +70,17 @@ export class Checker {
   /** Commands that clients were told never happened. */
   readonly #refused = new Set<number>();
 
-  constructor(trace: Trace) {
+  /** Who is in the cluster at its beginning. */
+  readonly #first: Membership;
+
+  constructor(trace: Trace, first: Membership) {
     this.#trace = trace;
+    this.#first = first;
+  }
+
+  /** The membership of everything that is committed. */
+  get membership(): Membership {
+    return this.#membershipOf(this.committed);
   }
 
   watch(node: string, disk: SimDisk): void {
@@ -83,11 +100,19 @@ export class Checker {
     return witness;
   }
 
-  /** True when this holds on a majority of all nodes. */
-  #onQuorum(test: (witness: Witness) => boolean): boolean {
-    let count = 0;
-    for (const witness of this.#witnesses.values()) if (test(witness)) count++;
-    return count * 2 > this.#witnesses.size;
+  /** True when this holds on a majority of the members, of both sets in a joint membership: as the log of that node says. */
+  #onQuorum({ disk }: Witness, test: (witness: Witness) => boolean): boolean {
+    const { voters, outgoing } = this.#membershipOf(disk.written);
+    const onMajority = (ids: readonly string[]): boolean => {
+      const holders = ids.filter((id) => test(this.#witness(id)));
+      return ids.length === 0 || holders.length * 2 > ids.length;
+    };
+    return onMajority(voters) && onMajority(outgoing);
+  }
+
+  #membershipOf(log: readonly Entry[]): Membership {
+    const newest = log.findLast(({ kind }) => kind === EntryKind.CONFIG);
+    return newest === undefined ? this.#first : decodeMembership(newest.command);
   }
 
   crashed(node: string): void {
@@ -217,7 +242,7 @@ export class Checker {
     if (other !== undefined) {
       throw new Violation('Election Safety', `${node} leads ${term}, which ${other.node} led`);
     }
-    if (!this.#onQuorum((w) => w.votes.get(term) === node)) {
+    if (!this.#onQuorum(this.#witness(node), (w) => w.votes.get(term) === node)) {
       throw new Violation('Election Safety', `${node} leads ${term} without durable votes of a quorum`);
     }
     const witness = this.#witness(node);
@@ -241,7 +266,7 @@ export class Checker {
     if (last === undefined || last.index <= this.committed.length) return;
     this.#trace.count('leader with uncommitted entries of old terms');
     const hash = last.hash as ChainHash;
-    if (this.#onQuorum((w) => w.disk.holds(last.index, hash)))
+    if (this.#onQuorum(witness, (w) => w.disk.holds(last.index, hash)))
       this.#trace.count('old entry on a quorum, not committed');
   }
 
@@ -269,7 +294,7 @@ export class Checker {
 
   #newlyCommitted(node: string, witness: Witness, last: Entry): void {
     const hash = last.hash as ChainHash;
-    if (!this.#onQuorum((w) => w.disk.holds(last.index, hash))) {
+    if (!this.#onQuorum(witness, (w) => w.disk.holds(last.index, hash))) {
       throw new Violation('Commit rule', `${node} commits ${last.index}, not on a quorum of disks`);
     }
     if (witness.leads > 0 && last.term !== witness.leads) {

@@ -7,13 +7,17 @@
  */
 import {
   type ChainHash,
+  type ConfigAt,
   type Entry,
+  EntryKind,
   type HardState,
   type LogPoint,
+  type Membership,
   ORIGIN,
   ZERO_HASH,
 } from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
+import { decodeMembership } from '../../shared/wire/membership-entry.ts';
 import { sealEntries } from '../../shared/wire/record.ts';
 import type { PersistEffect, RaftStart } from '../../sidecar/raft/types.ts';
 import type { Prng } from './prng.ts';
@@ -209,8 +213,15 @@ export class SimDisk {
     return this.synced[index - 1]?.hash === hash || this.forgotten[index - 1]?.hash === hash;
   }
 
-  /** What a node that starts now knows. `tailEntries`: how many of the newest entries it is given. */
-  start(tailEntries: number): RaftStart {
+  /** Every membership of its log, from `first` on, which is what it began with. */
+  configs(first: Membership): ConfigAt[] {
+    const configs = this.synced.filter(({ kind }) => kind === EntryKind.CONFIG);
+    const found = configs.map(({ index, command }) => ({ index, membership: decodeMembership(command) }));
+    return [{ index: 0, membership: first }, ...found];
+  }
+
+  /** What a node that starts now knows. `tailEntries`: how many of the newest entries it is given; `first`: who it began with. */
+  start(tailEntries: number, first: Membership): RaftStart {
     this.#finishInstall();
     const { base, hardState, mustReach } = this;
     const kept = this.synced.slice(base.index);
@@ -222,6 +233,8 @@ export class SimDisk {
     }
     const tail = kept.slice(-Math.max(tailEntries, 1));
     const committed = Math.max(base.index, this.snapshots.at(-1)?.point.index ?? 0);
-    return { hardState, base, committed, runs, tail, mustReach };
+    const configs = this.configs(first);
+    const known = configs.slice(configs.findLastIndex(({ index }) => index <= base.index));
+    return { hardState, base, committed, configs: known, runs, tail, mustReach };
   }
 }

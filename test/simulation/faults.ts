@@ -61,6 +61,9 @@ export interface FaultPlan {
   readonly appCrashAtAck: number;
   /** An app that was healthy is not, or the other way round. What it is at the end it stays. */
   readonly appSickEveryMs: number;
+  /** The leader is asked for another membership, out of all nodes; and how many nodes there are that are none at first. */
+  readonly changeEveryMs: number;
+  readonly spares: number;
   /** An app gives a snapshot of itself, and the log may be compacted. */
   readonly snapshotEveryMs: number;
   /** Newest entries a starting node is given; the rest it must fetch. */
@@ -77,9 +80,14 @@ export function drawPlan(random: Prng): FaultPlan {
   const leases = random.chance(0.7) && faults.raft.checkQuorum;
   const everyMs = random.between(50, 2000);
   const snapshotEveryMs = random.chance(0.6) ? everyMs : 0;
-  if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0, snapshotEveryMs };
+  const rareMs = random.between(300, 3000);
+  // Nodes that were removed go on to campaign: without stickiness nothing holds that off (dissertation §4.2.3).
+  const changes = random.chance(0.7) && faults.raft.checkQuorum;
+  const spares = random.int(3);
+  const members = { changeEveryMs: changes ? rareMs : 0, spares: changes ? spares : 0 };
+  if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0, snapshotEveryMs, ...members };
   const { clockBound, ...more } = drawn;
-  return { ...plan, ...more, snapshotEveryMs, raft: { ...faults.raft, lease: { clockBound } } };
+  return { ...plan, ...more, snapshotEveryMs, ...members, raft: { ...faults.raft, lease: { clockBound } } };
 }
 
 /** Some bounds cover the drift, others do not: then no lease may be had. */
@@ -92,7 +100,13 @@ function drawLease(random: Prng, drift: number) {
   return { clockBound, leaseReadEveryMs, trapEveryMs: traps ? trapEveryMs : 0, drift: wild ? 0.4 : drift };
 }
 
-type LeaseFaults = 'suspendEveryMs' | 'leaseReadEveryMs' | 'trapEveryMs' | 'snapshotEveryMs';
+type LeaseFaults =
+  | 'suspendEveryMs'
+  | 'leaseReadEveryMs'
+  | 'trapEveryMs'
+  | 'snapshotEveryMs'
+  | 'changeEveryMs'
+  | 'spares';
 
 function drawFaults(random: Prng): Omit<FaultPlan, LeaseFaults> {
   const nodes = random.pick([1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 5]);

@@ -8,6 +8,7 @@ import { type Refusal, refusal } from '../../shared/codes.ts';
 import type { LogPoint, Membership } from '../../shared/entry.ts';
 import type { PeerMessage, RaftMessage } from '../../shared/messages.ts';
 import { compactionPoint } from '../../sidecar/node/snapshots/compactor.ts';
+import { NOBODY } from '../../sidecar/raft/quorum.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Effect, Input, NoteEffect, PersistEffect, RoleEffect } from '../../sidecar/raft/types.ts';
 import { AppSide } from './app-side.ts';
@@ -128,10 +129,13 @@ export class SimNode {
   // ---------------------------------------------------------------- life and death
 
   start(): void {
-    const { plan, membership, trace, schedule } = this.#world;
+    const { plan, trace, schedule } = this.#world;
+    const membership = this.#world.membership.voters.includes(this.id) ? this.#world.membership : NOBODY;
     const random = (): number => this.#random.float();
     const config = { ...plan.raft, id: this.id, group: this.group, membership, random };
-    const start = this.disk.start(plan.startTail);
+    // A node that comes is what it seems to be; of those that were there from the beginning one may have been wiped.
+    const isNew = membership === NOBODY ? { isNew: false } : {};
+    const start = { ...this.disk.start(plan.startTail, membership), ...isNew };
     trace.say(schedule.now, () => `${this.id} starts with ${this.disk.synced.length} entries`);
     const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
     this.#lives++;
@@ -357,6 +361,12 @@ export class SimNode {
       case 'compact':
         trace.count('compaction');
         return this.disk.compact(effect.point);
+      case 'changeRefused':
+        trace.count(`change refused: ${effect.reason}`);
+        return;
+      case 'membership':
+        trace.count(effect.membership.outgoing.length > 0 ? 'joint membership' : 'membership');
+        return;
       case 'snapshotWanted':
         return this.app.takeSnapshot();
       case 'fetchSnapshot':
@@ -457,7 +467,13 @@ export class SimNode {
         this.crash('snapshot fetched');
         return;
       }
-      this.#step({ type: 'install', point: snapshot.point });
+      const config = this.#world
+        .diskOf(from)
+        ?.configs(NOBODY)
+        .findLast((one) => one.index <= index);
+      const known = config === undefined || config.index === 0 ? this.#world.membership : config.membership;
+      const point = { ...snapshot.point, config: { index: config?.index ?? 0, membership: known } };
+      this.#step({ type: 'install', point });
       this.#tellSnapshots();
     });
   }

@@ -4,6 +4,7 @@
  *
  * MUST: give the same result, hash included, whenever it is given the same seed and options.
  */
+import { allMembers } from '../../sidecar/raft/quorum.ts';
 import { Chaos } from './chaos.ts';
 import { Checker, Violation } from './checker.ts';
 import { SimClient } from './client.ts';
@@ -87,7 +88,10 @@ class Run {
     this.trace.say(0, () => JSON.stringify(plan));
     const voters = Array.from({ length: plan.nodes }, (_, i) => `n${i + 1}`);
     this.world = this.#surroundings(seed, plan, voters, options.lyingDisks ?? false);
-    this.#nodes = voters.map((id, i) => new SimNode(id, this.world, new Prng(seed, STREAM.node + i)));
+    const spares = Array.from({ length: plan.spares }, (_, i) => `n${plan.nodes + i + 1}`);
+    this.#nodes = [...voters, ...spares].map(
+      (id, i) => new SimNode(id, this.world, new Prng(seed, STREAM.node + i)),
+    );
     this.#chaos = new Chaos(this.world, this.#nodes, new Prng(seed, STREAM.chaos), {
       burst: (node) => this.#clients[0]?.burst(node),
       readByLease: (node) => this.#clients[0]?.readByLease(node, () => undefined),
@@ -114,7 +118,7 @@ class Run {
       this.#nodes.find((node) => node.id === message.to)?.receive(message),
     );
     const membership = { voters, outgoing: [], learners: [] };
-    const checker = new Checker(trace);
+    const checker = new Checker(trace, membership);
     const sessions = new SessionJudge(trace);
     return {
       schedule,
@@ -144,7 +148,7 @@ class Run {
     this.#chaos.heal();
     const slowest = 1 - this.world.plan.drift;
     this.#until('one leader', LEADER_MS / slowest, () => this.#oneLeader());
-    const lengths = this.#nodes.map(({ disk }) => disk.written.length);
+    const lengths = this.#members.map(({ disk }) => disk.written.length);
     const limitMs =
       SERVE_MS +
       CATCH_UP_MS * (Math.max(...lengths) - Math.min(...lengths, this.world.checker.committed.length));
@@ -185,22 +189,30 @@ class Run {
       .join('; ');
   }
 
+  /** Who is in the cluster by now. */
+  get #members(): readonly SimNode[] {
+    const ids = allMembers(this.world.checker.membership);
+    return this.#nodes.filter(({ id }) => ids.includes(id));
+  }
+
   #oneLeader(): boolean {
-    const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER')?.core;
-    return leader !== undefined && this.#nodes.every(({ core }) => core?.leader === leader.id);
+    const leader = this.#members.find(({ core }) => core?.role === 'LEADER')?.core;
+    if (leader === undefined || leader.changing) return false;
+    return this.#members.every(({ core }) => core?.leader === leader.id);
   }
 
   /** A node that is fit leads, where there is one. */
   #ledWell(): boolean {
-    if (!this.#oneLeader() || this.#nodes.some(({ core }) => core?.transferTarget !== undefined))
+    if (!this.#oneLeader() || this.#members.some(({ core }) => core?.transferTarget !== undefined))
       return false;
-    const fit = this.#nodes.filter(({ app }) => app.fit);
+    const { voters } = this.world.checker.membership;
+    const fit = this.#members.filter(({ app, id }) => app.fit && voters.includes(id));
     return fit.length === 0 || fit.some(({ core }) => core?.role === 'LEADER');
   }
 
   /** Whoever leads now leads on: also where nobody is fit, and where some are and some are not. */
   #staysLed(): void {
-    const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER');
+    const leader = this.#members.find(({ core }) => core?.role === 'LEADER');
     const term = leader?.core?.term;
     if (leader?.app.fit === false) this.trace.count('leader unfit at the end: nobody is fit');
     const end = this.schedule.now + CALM_MS;
@@ -213,13 +225,13 @@ class Run {
   #serve(limitMs: number): void {
     const client = this.#clients[0] as SimClient;
     let served = 0;
-    for (const node of this.#nodes) {
+    for (const node of this.#members) {
       const ask = (): void => client.write(node, (done) => (done ? read() : retry(ask)));
       const read = (): void => client.read(node, (done) => (done ? served++ : retry(read)));
       const retry = (again: () => void): void => this.schedule.after(10, again);
       ask();
     }
-    this.#until('a write and a read at every node', limitMs, () => served === this.#nodes.length);
+    this.#until('a write and a read at every node', limitMs, () => served === this.#members.length);
   }
 
   /** Where all clocks keep within the bound a leader comes to its lease, unless it tried to hand over in its term. */
@@ -230,7 +242,7 @@ class Run {
     const client = this.#clients[0] as SimClient;
     let served = false;
     const ask = (): void => {
-      const leader = this.#nodes.find(({ core }) => core?.role === 'LEADER') ?? (this.#nodes[0] as SimNode);
+      const leader = this.#members.find(({ core }) => core?.role === 'LEADER') ?? (this.#nodes[0] as SimNode);
       client.readByLease(leader, (refused) => {
         served = refused === undefined || refused === 'LEASE_TRANSFER';
         if (!served) this.schedule.after(10, ask);
@@ -242,7 +254,7 @@ class Run {
 
   #agreed(): boolean {
     const { committed } = this.world.checker;
-    return this.#nodes.every(
+    return this.#members.every(
       (node) => node.app.applied === committed.length && node.disk.synced.length === committed.length,
     );
   }
@@ -250,7 +262,7 @@ class Run {
   /** What was ever committed is on every disk. */
   #lastWords(): void {
     const last = this.world.checker.committed.at(-1);
-    for (const { id, disk } of this.#nodes) {
+    for (const { id, disk } of this.#members) {
       if (disk.synced.at(-1)?.hash === last?.hash) continue;
       throw new Violation('State Machine Safety', `${id} ends with another log than was committed`);
     }
