@@ -30,7 +30,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/news',
   ],
   'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
-  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway'],
+  // It judges apps by the protocol alone: nothing of the sidecar's own.
+  'sidecar/conformance': ['shared'],
+  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway', 'sidecar/conformance'],
   // The VS Code side knows the sidecar by its public surfaces alone.
   extension: ['shared'],
   'extension/aggregator': ['shared'],

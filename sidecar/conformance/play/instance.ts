@@ -1,0 +1,492 @@
+/**
+ * One copy of the app under test: its process, the sidecar's end of its socket, and the log that it is given.
+ *
+ * MUST: fail at once, with one sentence, when the app ends, breaks its connection or says what no sidecar would take; never
+ * wait longer than it was told.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { AppFrame, HelloFrame, SidecarFrame, WelcomeFrame } from '../../../shared/app-frames.ts';
+import { HASH_BYTES } from '../../../shared/entry.ts';
+import { LIMITS } from '../../../shared/limits.ts';
+import { type Exit, Failed, type Launcher, type Program } from '../contract.ts';
+import { Connection } from './connection.ts';
+import type { Disguise } from './disguise.ts';
+import { type Answer, Ledger, type StateSum } from './ledger.ts';
+import type { PlayedLog } from './log.ts';
+import { Post } from './post.ts';
+import { CHUNK_BYTES, type Snapshot, sha256Of, Taking } from './snapshot.ts';
+import { Watch } from './watch.ts';
+
+export interface InstanceOptions {
+  readonly launch: Launcher;
+  readonly folder: string;
+  readonly node: string;
+  readonly tcp: boolean;
+  readonly waitMs: number;
+  readonly log: PlayedLog;
+}
+
+/** A request of the app that waits for an answer, and the connection it came on. */
+export interface Asked<T extends 'propose' | 'read' = 'propose' | 'read'> {
+  readonly frame: Extract<AppFrame, { type: T }>;
+  readonly connection: Connection;
+}
+
+export interface Restoring {
+  /** Given in the place of the hash of the data. */
+  readonly sha256?: Buffer;
+  /** Given in the place of the data. */
+  readonly data?: Buffer;
+  /** Only so much of the data is sent, and no end. */
+  readonly stopAfter?: number;
+}
+
+export const TOKEN = 'conformance-token';
+const LISTENING = /\blistening on (http:\/\/127\.0\.0\.1:\d+)/;
+const LAST_WORDS = 3;
+const STOP_GRACE_MS = 2_000;
+
+export class Instance {
+  readonly log: PlayedLog;
+  readonly watch = new Watch();
+  /** The connection that it serves as a state machine; undefined before the first hello. */
+  ledger: Ledger | undefined;
+  /** Ledgers of connections that ended. */
+  readonly past: Ledger[] = [];
+  /** Hellos of state machines that came, and those that nobody has taken yet. */
+  hellos = 0;
+  readonly #fresh: Ledger[] = [];
+  readonly asked: Asked[] = [];
+  restoreAnswer: { readonly restored: number } | { readonly refused: string } | undefined;
+  /** Where it listens for HTTP, once it said so. */
+  http: string | undefined;
+  exit: Exit | undefined;
+  disguise: Disguise = 'plain';
+  split = false;
+  readonly #options: InstanceOptions;
+  readonly #connections = new Set<Connection>();
+  #post: Post | undefined;
+  #program: Program | undefined;
+  #wrong: string | undefined;
+  #taking: Taking | undefined;
+  #mayEnd = false;
+  readonly #lastWords: string[] = [];
+  /** The highest index that it may have applied, on whatever connection. */
+  #reached = 0;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.log = options.log;
+  }
+
+  // ---------------------------------------------------------------- the process
+
+  /** Starts the program; with `away`, nobody listens yet. */
+  async start({ away = false } = {}): Promise<void> {
+    const { folder, tcp } = this.#options;
+    await mkdir(this.#data, { recursive: true });
+    this.#post ??= await Post.at(folder, tcp, (socket) => this.#accept(socket));
+    if (!away) await this.#post.listen();
+    await this.#launch();
+  }
+
+  get #data(): string {
+    return join(this.#options.folder, 'data');
+  }
+
+  async #launch(): Promise<void> {
+    const { launch, node, tcp } = this.#options;
+    this.exit = undefined;
+    this.http = undefined;
+    const env = {
+      OUTRIGGER_SOCKET: this.#post?.address ?? '',
+      OUTRIGGER_NODE: node,
+      OUTRIGGER_DATA: this.#data,
+      // For the apps of examples/: two copies must be able to run at a time.
+      KV_PORT: '0',
+      ...(tcp ? { OUTRIGGER_TOKEN: TOKEN } : {}),
+    };
+    const program = await launch({ env, stdin: 'none', onLine: (stream, text) => this.#line(stream, text) });
+    this.#program = program;
+    void program.exited.then((exit) => {
+      if (program === this.#program) this.exit = exit;
+      this.watch.changed();
+    });
+  }
+
+  #line(stream: 'stdout' | 'stderr', text: string): void {
+    if (stream === 'stderr' && this.#lastWords.push(text) > LAST_WORDS) this.#lastWords.shift();
+    const http = LISTENING.exec(text)?.[1];
+    if (http === undefined) return;
+    this.http = http;
+    this.watch.changed();
+  }
+
+  /** `kill -9`, and another process with the same folder for its data. */
+  async killAndStart(): Promise<void> {
+    await this.#ending(async () => this.#program?.kill());
+    await this.#launch();
+  }
+
+  /** Ends the process and forgets everything about it. */
+  async end(): Promise<void> {
+    await this.#ending(async () => this.#program?.stop(STOP_GRACE_MS));
+    await this.#post?.close();
+  }
+
+  async #ending(end: () => Promise<unknown>): Promise<void> {
+    this.#mayEnd = true;
+    for (const connection of this.#connections) connection.cutByUs = true;
+    await end();
+    this.#mayEnd = false;
+  }
+
+  /** From now on its end is no failure. */
+  mayEnd(): void {
+    this.#mayEnd = true;
+  }
+
+  // ---------------------------------------------------------------- the sidecar's side
+
+  /** As when the sidecar ends: nobody listens, and every connection breaks. */
+  async sidecarEnds(): Promise<void> {
+    for (const connection of this.#connections) connection.cutByUs = true;
+    await this.#post?.close();
+  }
+
+  async sidecarStarts(): Promise<void> {
+    await this.#post?.listen();
+  }
+
+  /** Waits for `look`, while the app must stay as it should be. */
+  until<T>(late: () => string, look: () => T | undefined, ms = this.#options.waitMs): Promise<T> {
+    return this.watch.until(ms, late, () => {
+      const found = look();
+      if (found !== undefined) return found;
+      const wrong = this.wrong();
+      if (wrong !== undefined) throw new Failed(wrong);
+      return undefined;
+    });
+  }
+
+  /** What is wrong with it now, or undefined. */
+  wrong(): string | undefined {
+    if (this.#wrong !== undefined) return this.#wrong;
+    const failed = this.ledger?.failed;
+    if (failed !== undefined) {
+      return `it cannot apply entry ${failed.index}: applyFailed ${failed.code}, ${failed.message}`;
+    }
+    if (this.exit !== undefined && !this.#mayEnd) {
+      const { code, signal } = this.exit;
+      const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
+      const words = this.#lastWords.length === 0 ? '' : `; its last words: ${this.#lastWords.join(' / ')}`;
+      return `the app ended ${how} when nobody asked it to${words}`;
+    }
+    const { ledger } = this;
+    if (ledger?.connection.closed === true && !ledger.connection.cutByUs && !this.#mayEnd) {
+      return `it closed its connection when nobody asked it to, after it had acknowledged ${ledger.acknowledged} of ${ledger.delivered}`;
+    }
+    return undefined;
+  }
+
+  /** The next hello of a state machine, read and found possible; it is not answered yet. */
+  async meet(): Promise<Ledger> {
+    const ledger = await this.#next();
+    this.#take(ledger);
+    this.#judgePosition(ledger);
+    return ledger;
+  }
+
+  #take(ledger: Ledger): void {
+    if (this.ledger !== undefined) this.past.push(this.ledger);
+    this.ledger = ledger;
+    this.#taking = undefined;
+  }
+
+  #next(): Promise<Ledger> {
+    const before = this.hellos;
+    return this.until(
+      () => (before === 0 ? 'no hello came' : 'it did not come again with a hello'),
+      () => {
+        // One that broke its connection before it was let in will say it again.
+        while (this.#fresh[0]?.connection.closed === true) this.#fresh.shift();
+        return this.#fresh.shift();
+      },
+    );
+  }
+
+  /** The oldest hello that nobody has taken, without waiting for one and without judging it. */
+  fresh(): Ledger | undefined {
+    return this.#fresh.shift();
+  }
+
+  get hasFresh(): boolean {
+    return this.#fresh.length > 0;
+  }
+
+  /** Waits until it came again, whatever it says of itself, and lets it in. */
+  async returns(): Promise<void> {
+    const ledger = await this.#next();
+    this.#take(ledger);
+    this.admit();
+  }
+
+  /** Lets in whoever said hello, to be given what it lacks, or a snapshot of that index first. */
+  admit(snapshotIndex?: number): void {
+    const { connection, machine } = this.#machine();
+    const plan = snapshotIndex === undefined ? { replayFrom: machine.appliedIndex + 1 } : { snapshotIndex };
+    connection.send(this.#welcome(1, plan, snapshotIndex));
+  }
+
+  /** Hello and welcome. */
+  async join(): Promise<Ledger> {
+    const ledger = await this.meet();
+    this.admit();
+    return ledger;
+  }
+
+  /** The next stretch of the log, through `through`, in frames of so many indexes; all of them in one write. */
+  deliver(through: number, size = Number.MAX_SAFE_INTEGER): void {
+    const ledger = this.#machine();
+    const frames: SidecarFrame[] = [];
+    while (ledger.delivered < through) {
+      const frame = this.log.frame(ledger.delivered, this.log.placeAfter(ledger.delivered, size, through));
+      ledger.gave(frame);
+      frames.push(frame);
+    }
+    this.#reached = Math.max(this.#reached, through);
+    ledger.connection.send(...frames);
+  }
+
+  /** Waits until all that it was given is acknowledged. */
+  async acknowledges(through = this.#machine().delivered): Promise<void> {
+    const ledger = this.#machine();
+    await this.until(
+      () =>
+        `entries through ${through} were delivered, and what it acknowledged is ${ledger.acknowledged}: there was no applied {through ${through}}`,
+      () => (ledger.acknowledged >= through ? true : undefined),
+    );
+  }
+
+  async delivers(through: number, size?: number): Promise<void> {
+    this.deliver(through, size);
+    await this.acknowledges(through);
+  }
+
+  /** Cuts the connection, and waits for the next hello. */
+  async cutAndMeet(): Promise<Ledger> {
+    await this.#machine().connection.cut();
+    return this.meet();
+  }
+
+  /** Says goodbye as a sidecar does: then the connection ends. */
+  async goodbye(reason: string, error?: SidecarFrame): Promise<void> {
+    const { connection } = this.#machine();
+    connection.send(...(error === undefined ? [] : [error]), { type: 'goodbye', reason });
+    await connection.end();
+  }
+
+  send(...frames: SidecarFrame[]): void {
+    this.#machine().connection.send(...frames);
+  }
+
+  /** The oldest request of that kind that nobody took; waits for it. */
+  next<T extends 'propose' | 'read'>(type: T): Promise<Asked<T>> {
+    return this.until(
+      () => `no ${type} came`,
+      () => {
+        const at = this.asked.findIndex(({ frame }) => frame.type === type);
+        return at === -1 ? undefined : (this.asked.splice(at, 1)[0] as unknown as Asked<T>);
+      },
+    );
+  }
+
+  askSnapshot(index: number): void {
+    this.#taking = new Taking(index);
+    this.send({ type: 'takeSnapshot', index });
+  }
+
+  /** What was asked for by `askSnapshot`. */
+  snapshot(): Promise<Snapshot> {
+    const asked = this.#taking;
+    return this.until(
+      () =>
+        `takeSnapshot {index ${asked?.asked}} was sent, and there was no ${asked?.begun ? 'snapshotEnd' : 'snapshotBegin'}`,
+      () => asked?.done,
+    );
+  }
+
+  /** Gives it a snapshot; what it answers is in `restoreAnswer`. */
+  async giveSnapshot({ index, format, data }: Snapshot, how: Restoring = {}): Promise<void> {
+    const { connection } = this.#machine();
+    this.restoreAnswer = undefined;
+    const given = how.data ?? data;
+    const end = how.stopAfter ?? given.length;
+    connection.send({ type: 'restoreBegin', index, term: this.log.term, format, size: data.length });
+    for (let at = 0; at < end; at += CHUNK_BYTES) {
+      const piece = given.subarray(at, Math.min(at + CHUNK_BYTES, end));
+      connection.send({ type: 'restoreChunk', data: piece });
+    }
+    if (how.stopAfter === undefined) {
+      connection.send({ type: 'restoreEnd', sha256: how.sha256 ?? sha256Of(data) });
+    }
+    await connection.written();
+  }
+
+  /** The same, and it must take it. */
+  async restores(snapshot: Snapshot): Promise<void> {
+    await this.giveSnapshot(snapshot);
+    const answer = await this.restoreAnswered();
+    if ('refused' in answer) throw new Failed(`it refused a good snapshot: ${answer.refused}`);
+    if (answer.restored !== snapshot.index) {
+      throw new Failed(
+        `it said restored {index ${answer.restored}}, and the snapshot is of ${snapshot.index}`,
+      );
+    }
+    this.#reached = Math.max(this.#reached, snapshot.index);
+    this.#machine().restored(snapshot.index);
+  }
+
+  restoreAnswered(): Promise<{ readonly restored: number } | { readonly refused: string }> {
+    return this.until(
+      () => 'restoreEnd was sent, and neither restored nor restoreRefused came',
+      () => this.restoreAnswer,
+    );
+  }
+
+  /** Every answer that it gave, on every connection, in order. */
+  get answers(): Answer[] {
+    return this.#ledgers().flatMap(({ answers }) => answers);
+  }
+
+  get sums(): StateSum[] {
+    return this.#ledgers().flatMap(({ sums }) => sums);
+  }
+
+  #ledgers(): Ledger[] {
+    return this.ledger === undefined ? this.past : [...this.past, this.ledger];
+  }
+
+  #machine(): Ledger {
+    if (this.ledger === undefined) throw new Error('no app said hello yet');
+    return this.ledger;
+  }
+
+  // ---------------------------------------------------------------- what comes
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(socket, {
+      frame: (from, frame) => {
+        this.#frame(from, frame);
+        this.watch.changed();
+      },
+      wrong: (_, why) => this.#fail(why),
+      closed: (from) => {
+        this.#connections.delete(from);
+        this.watch.changed();
+      },
+    });
+    connection.disguise = this.disguise;
+    connection.split = this.split;
+    this.#connections.add(connection);
+  }
+
+  #fail(why: string | undefined): void {
+    this.#wrong ??= why;
+    this.watch.changed();
+  }
+
+  #frame(connection: Connection, frame: AppFrame): void {
+    // What an app said before it noticed that the connection is gone.
+    if (connection.cutByUs && frame.type !== 'applied') return;
+    if (frame.type === 'hello') return this.#hello(connection, frame);
+    const ledger = this.ledger?.connection === connection ? this.ledger : undefined;
+    switch (frame.type) {
+      case 'propose':
+      case 'read':
+        this.asked.push({ frame, connection });
+        return;
+      case 'applied':
+        return this.#fail(ledger?.applied(frame));
+      case 'applyFailed':
+        return this.#fail(ledger?.applyFailed(frame));
+      case 'snapshotBegin':
+        return this.#fail(this.#begins()?.begin(frame, ledger?.acknowledged ?? 0));
+      case 'snapshotChunk':
+        return this.#fail(this.#begins()?.chunk(frame.data));
+      case 'snapshotEnd':
+        return this.#fail(this.#begins()?.end(frame));
+      case 'restored':
+        this.restoreAnswer = { restored: frame.index };
+        return;
+      case 'restoreRefused':
+        this.restoreAnswer = { refused: frame.reason };
+        return;
+      default:
+        // Sessions are not judged here.
+        return;
+    }
+  }
+
+  #begins(): Taking | undefined {
+    if (this.#taking === undefined) this.#fail('it sent a snapshot that nobody asked for');
+    return this.#taking;
+  }
+
+  #hello(connection: Connection, hello: HelloFrame): void {
+    const { tcp } = this.#options;
+    if (hello.protocol !== 1) return this.#fail(`its hello says protocol ${hello.protocol}, and not 1`);
+    if (hello.group !== '') return this.#fail(`its hello names the group ${JSON.stringify(hello.group)}`);
+    if (tcp && hello.token !== TOKEN) {
+      return this.#fail('its hello does not have the token of OUTRIGGER_TOKEN, which TCP sockets want');
+    }
+    if (hello.stateMachine === undefined) {
+      // A second connection that only proposes and reads.
+      connection.send(this.#welcome(0, undefined, undefined));
+      return;
+    }
+    this.hellos += 1;
+    this.#fresh.push(new Ledger(connection, hello, hello.stateMachine));
+  }
+
+  /** It can only have applied what it was given, and only know the hash of that. */
+  #judgePosition({ machine: { appliedIndex, appliedHash } }: Ledger): void {
+    if (appliedIndex > this.#reached) {
+      throw new Failed(
+        `its hello says appliedIndex ${appliedIndex}, and it was never given more than ${this.#reached}`,
+      );
+    }
+    if (appliedHash === undefined || appliedHash.length === 0) return;
+    const right = this.log.hashAt(appliedIndex);
+    if (appliedHash.length !== HASH_BYTES || right?.equals(appliedHash) !== true) {
+      throw new Failed(
+        `its hello says appliedIndex ${appliedIndex} with an appliedHash that is not the hash of the log there`,
+      );
+    }
+  }
+
+  #welcome(epoch: number, plan: WelcomeFrame['plan'], snapshotIndex: number | undefined): WelcomeFrame {
+    const { log } = this;
+    return {
+      type: 'welcome',
+      protocol: 1,
+      cluster: 'conformance',
+      node: this.#options.node,
+      group: '',
+      epoch,
+      role: 'FOLLOWER',
+      term: log.term,
+      leader: 'n9',
+      commitIndex: log.last,
+      firstIndex: snapshotIndex === undefined ? 1 : snapshotIndex + 1,
+      limits: {
+        frameBytes: LIMITS.appFrameBytes,
+        commandBytes: LIMITS.commandBytes,
+        inFlight: LIMITS.requestsPerConnection,
+      },
+      plan,
+    };
+  }
+}
