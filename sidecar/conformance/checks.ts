@@ -6,7 +6,7 @@ import * as meeting from './checks/meeting.ts';
 import * as proposing from './checks/proposing.ts';
 import * as reconnecting from './checks/reconnecting.ts';
 import * as snapshots from './checks/snapshots.ts';
-import type { Check } from './contract.ts';
+import type { Check, Workload } from './contract.ts';
 
 export const APP_CHECKS: readonly Check<AppBench>[] = [
   meeting.hello,
@@ -14,12 +14,14 @@ export const APP_CHECKS: readonly Check<AppBench>[] = [
   applying.results,
   applying.applies,
   applying.deterministic,
+  snapshots.snapshot,
+  applying.snapshotsEqual,
   applying.gaps,
   applying.window,
   applying.nonsenseCommands,
   bytes.bytes,
-  bytes.largeCommand,
   bytes.framing,
+  bytes.largeCommand,
   bytes.decimalStrings,
   bytes.unknownFields,
   bytes.otherFrames,
@@ -32,7 +34,6 @@ export const APP_CHECKS: readonly Check<AppBench>[] = [
   meeting.goodbye,
   meeting.superseded,
   meeting.refused,
-  snapshots.snapshot,
   snapshots.restore,
   snapshots.snapshotWhileBusy,
   snapshots.restoreReplaces,
@@ -42,3 +43,11 @@ export const APP_CHECKS: readonly Check<AppBench>[] = [
   proposing.refusals,
   proposing.reads,
 ];
+
+/** The checks as an app of unknown commands needs them: copies can be compared only where snapshots are sound. */
+export function checksFor(kind: Workload['kind']): readonly Check<AppBench>[] {
+  if (kind === 'kv') return APP_CHECKS;
+  return APP_CHECKS.map((check) =>
+    check.compares === true ? { ...check, needs: [...check.needs, 'snapshot'] } : check,
+  );
+}

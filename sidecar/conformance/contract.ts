@@ -74,6 +74,8 @@ export interface Check<Bench> {
   readonly proves: string;
   /** Checks that must not have failed, or this one would only fail for the same reason. */
   readonly needs: readonly string[];
+  /** It holds copies against each other where nothing else is known: then their snapshots must be sound as well. */
+  readonly compares?: true;
   /** Why it does not apply, or undefined. */
   readonly spares?: (bench: Bench) => string | undefined;
   readonly run: (bench: Bench) => Promise<void>;

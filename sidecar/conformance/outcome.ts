@@ -21,6 +21,7 @@ export async function judgeOutcome(bench: AppBench, instance: Instance): Promise
   const other = await bench.joined(instance.log);
   await other.delivers(through);
   await sameOutcome(bench, other, instance, through);
+  await sameSnapshots(bench, other, instance, through);
 }
 
 /** Every result that it gave, also those it gave again, says what the model says. */
@@ -138,6 +139,15 @@ export async function sameOutcome(
     if (difference !== undefined)
       throw new Failed(`two copies have other states after entry ${through}: ${difference}`);
   }
+}
+
+/** Their snapshots as of `through` are the same bytes, where they give any. All through it, and nothing else, was delivered. */
+export async function sameSnapshots(
+  bench: AppBench,
+  one: Instance,
+  other: Instance,
+  through: number,
+): Promise<void> {
   if (bench.facts.snapshots === 'NONE') return;
   const [left, right] = await Promise.all([one, other].map((copy) => bench.snapshotOf(copy, through)));
   if (left === undefined || right === undefined) return;

@@ -7,7 +7,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppBench } from './bench.ts';
-import { APP_CHECKS } from './checks.ts';
+import { checksFor } from './checks.ts';
 import { type AppFacts, type Check, Failed, type Finding, NotJudged, type SuiteOptions } from './contract.ts';
 import { pause } from './play/watch.ts';
 
@@ -139,7 +139,7 @@ const HTTP_MS = 2_000;
 /** Runs the checks of apps. */
 export async function judgeApp(options: SuiteOptions, tell: (finding: Finding) => void): Promise<Report> {
   let facts: AppFacts | undefined;
-  const [hello, ...rest] = APP_CHECKS;
+  const [hello, ...rest] = checksFor(options.workload().kind);
   if (hello === undefined) throw new Error('there are no checks');
   const meeting: Check<AppBench> = {
     ...hello,

@@ -9,9 +9,11 @@ import {
   kvDump,
   kvStateAt,
   sameOutcome,
+  sameSnapshots,
 } from '../outcome.ts';
 import type { Instance } from '../play/instance.ts';
 import { pause } from '../play/watch.ts';
+import { nonsense } from '../workload.ts';
 
 const FEW = 8;
 const MANY = 64;
@@ -108,6 +110,21 @@ export const deterministic: Check<AppBench> = {
   },
 };
 
+export const snapshotsEqual: Check<AppBench> = {
+  id: 'same-snapshots',
+  proves: 'Snapshots of two copies as of one index are the same bytes, so that states can be compared.',
+  needs: ['deterministic', 'snapshot'],
+  spares: (bench) => (bench.facts.snapshots === 'NONE' ? 'its hello says snapshots NONE' : undefined),
+  run: async (bench) => {
+    const one = await bench.joined();
+    const through = bench.grow(one.log, 2 * MANY);
+    await one.delivers(through);
+    const other = await bench.joined(one.log);
+    await other.delivers(through, 11);
+    await sameSnapshots(bench, one, other, through);
+  },
+};
+
 export const gaps: Check<AppBench> = {
   id: 'gaps',
   proves:
@@ -157,7 +174,7 @@ export const largeIndexes: Check<AppBench> = {
   id: 'large-indexes',
   proves:
     'Indexes and terms are 64-bit integers up to 2^53 - 1: said again exactly in acknowledgements, results and hellos.',
-  needs: ['position'],
+  needs: ['position', 'results'],
   run: async (bench) => {
     const app = await bench.joined();
     const { log } = app;
@@ -180,9 +197,9 @@ export const nonsenseCommands: Check<AppBench> = {
   id: 'nonsense',
   proves:
     'A command that makes no sense is answered and changes nothing: no crash, no applyFailed, no copy that differs.',
-  needs: ['acknowledges'],
+  needs: ['applies', 'deterministic'],
+  compares: true,
   run: async (bench) => {
-    const { nonsense } = await import('../workload.ts');
     const app = await bench.joined();
     bench.grow(app.log, FEW);
     for (const command of nonsense(bench.workload.kind)) app.log.append(command);

@@ -8,12 +8,15 @@ import { largest, peculiar } from '../workload.ts';
 
 const FEW = 12;
 const MANY = 40;
+/** Commands that arrive byte by byte, which takes time. */
+const SPLIT = 4;
 
 export const bytes: Check<AppBench> = {
   id: 'bytes',
   proves:
     'Commands arrive byte for byte: every byte value and kind of text, every length of base64 padding, nothing at all.',
-  needs: ['acknowledges', 'applies'],
+  needs: ['applies'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.joined();
     app.log.appendAll(peculiar(bench.workload.kind));
@@ -25,7 +28,8 @@ export const bytes: Check<AppBench> = {
 export const largeCommand: Check<AppBench> = {
   id: 'large-command',
   proves: 'A command may have 1 MiB (limits.commandBytes).',
-  needs: ['acknowledges', 'applies'],
+  needs: ['applies', 'framing'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.joined();
     bench.grow(app.log, 1);
@@ -38,13 +42,14 @@ export const largeCommand: Check<AppBench> = {
 export const framing: Check<AppBench> = {
   id: 'framing',
   proves: 'Frames are read however the bytes arrive: cut at every byte, and many in one piece.',
-  needs: ['acknowledges', 'applies'],
+  needs: ['applies'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.copy();
     app.split = true;
     await app.start();
     await app.join();
-    await app.delivers(bench.grow(app.log, FEW), 5);
+    await app.delivers(bench.grow(app.log, SPLIT), 2);
     const { connection } = app.ledger ?? {};
     if (connection !== undefined) connection.split = false;
     await app.delivers(bench.grow(app.log, MANY), 1);
@@ -68,7 +73,8 @@ export const decimalStrings: Check<AppBench> = {
   id: 'decimal-strings',
   proves:
     'In JSON lines a 64-bit integer may come as a decimal string, as the official protobuf runtimes write it.',
-  needs: ['acknowledges', 'applies', 'gaps'],
+  needs: ['applies', 'gaps'],
+  compares: true,
   spares: (bench) =>
     bench.facts.codec === 'json' ? undefined : 'it speaks protobuf, which has one form of an integer',
   run: async (bench) => {
@@ -79,7 +85,8 @@ export const decimalStrings: Check<AppBench> = {
 export const unknownFields: Check<AppBench> = {
   id: 'unknown-fields',
   proves: 'Fields that the app does not know, of a later version, are ignored.',
-  needs: ['acknowledges', 'applies', 'gaps'],
+  needs: ['applies', 'gaps'],
+  compares: true,
   run: async (bench) => {
     await inDisguise(bench, 'unknown fields');
   },
@@ -89,7 +96,8 @@ export const otherFrames: Check<AppBench> = {
   id: 'other-frames',
   proves:
     'News that it may have no use for (roles, pressure, expired sessions, an error without id) leaves the app as it is.',
-  needs: ['acknowledges', 'applies'],
+  needs: ['applies'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.joined();
     await app.delivers(bench.grow(app.log, FEW), 4);

@@ -46,7 +46,7 @@ export const hello: Check<AppBench> = {
 export const sidecarAway: Check<AppBench> = {
   id: 'sidecar-away',
   proves: 'The app waits for a sidecar that is not there yet, and for one that went away.',
-  needs: ['hello', 'acknowledges'],
+  needs: ['comes-back'],
   run: async (bench) => {
     const app = await bench.copy();
     await app.start({ away: true });
@@ -65,7 +65,8 @@ export const sidecarAway: Check<AppBench> = {
 export const goodbye: Check<AppBench> = {
   id: 'goodbye',
   proves: 'After a goodbye other than SUPERSEDED the app comes again, whatever the reason, and goes on.',
-  needs: ['position'],
+  needs: ['redelivery'],
+  compares: true,
   run: async (bench) => {
     const app = await withState(bench);
     for (const reason of ['SHUTTING_DOWN', 'SKIPPED', 'RESTORE', 'A_REASON_OF_A_LATER_VERSION']) {
@@ -98,7 +99,8 @@ export const refused: Check<AppBench> = {
   id: 'refused',
   proves:
     'An app whose hello is refused as APP_DIVERGED ends, or comes again with a pause and goes on when it is let in.',
-  needs: ['position'],
+  needs: ['redelivery'],
+  compares: true,
   run: async (bench) => {
     const app = await withState(bench);
     const { hellos } = app;

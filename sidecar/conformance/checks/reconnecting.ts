@@ -44,16 +44,17 @@ export const redelivery: Check<AppBench> = {
   proves:
     'Nothing is applied twice or left out when a connection broke in the middle of a delivery and the rest is given again.',
   needs: ['position', 'applies'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.joined();
     await app.delivers(bench.grow(app.log, SOME));
     for (const size of [SOME, 1, 3, SOME]) {
-      app.deliver(bench.grow(app.log, SOME), size);
+      await app.deliver(bench.grow(app.log, SOME), size);
       // It reads and applies all of it, and finds nobody to tell.
       await app.ledger?.connection.end();
       await again(app);
       await app.delivers(bench.grow(app.log, 1));
-      app.deliver(bench.grow(app.log, SOME), size);
+      await app.deliver(bench.grow(app.log, SOME), size);
       await app.ledger?.connection.cut();
       await again(app);
     }
@@ -72,12 +73,13 @@ export const killed: Check<AppBench> = {
   id: 'killed',
   proves:
     'After kill -9, idle or in the middle of a batch, the app says a position whose state it has, and ends in the same state.',
-  needs: ['position', 'applies'],
+  needs: ['redelivery'],
+  compares: true,
   run: async (bench) => {
     const app = await bench.joined();
     for (const inTheMiddle of [false, true, true]) {
       const through = bench.grow(app.log, SOME);
-      if (inTheMiddle) app.deliver(through, 3);
+      if (inTheMiddle) await app.deliver(through, 3);
       else await app.delivers(through);
       await app.ledger?.connection.written();
       const durable = app.ledger?.durable ?? 0;

@@ -2,7 +2,7 @@
 import type { AppBench } from '../bench.ts';
 import { type Check, Failed } from '../contract.ts';
 import { kvCommand } from '../kv.ts';
-import { judgeKvState, judgeOutcome, sameOutcome } from '../outcome.ts';
+import { judgeKvState, judgeOutcome, sameOutcome, sameSnapshots } from '../outcome.ts';
 import type { Instance } from '../play/instance.ts';
 import { type Snapshot, sha256Of } from '../play/snapshot.ts';
 
@@ -61,7 +61,7 @@ export const restore: Check<AppBench> = {
   id: 'restore',
   proves:
     'A copy without a state that is given a snapshot as of i and the rest is the same as one that was given everything.',
-  needs: ['snapshot', 'applies'],
+  needs: ['same-snapshots', 'applies'],
   spares: withoutSnapshots,
   run: async (bench) => {
     const { giver, snapshot } = await halfWay(bench);
@@ -73,6 +73,7 @@ export const restore: Check<AppBench> = {
     await taker.delivers(giver.log.last, 5);
     await judgeOutcome(bench, taker);
     await sameOutcome(bench, giver, taker, giver.log.last);
+    await sameSnapshots(bench, giver, taker, giver.log.last);
   },
 };
 
@@ -86,9 +87,9 @@ export const snapshotWhileBusy: Check<AppBench> = {
     const giver = await grown(bench);
     for (const size of [1, 4]) {
       const through = bench.grow(giver.log, 2 * SOME);
-      giver.deliver(through - SOME, size);
+      await giver.deliver(through - SOME, size);
       giver.askSnapshot(through - SOME - 2);
-      giver.deliver(through, size);
+      await giver.deliver(through, size);
       const taken = await giver.snapshot();
       await giver.acknowledges(through);
       const taker = await bench.started(giver.log);
@@ -98,6 +99,7 @@ export const snapshotWhileBusy: Check<AppBench> = {
       await taker.delivers(through);
       await judgeOutcome(bench, taker);
       await sameOutcome(bench, giver, taker, through);
+      await sameSnapshots(bench, giver, taker, through);
     }
   },
 };
@@ -138,7 +140,7 @@ export const restoreCorrupt: Check<AppBench> = {
   id: 'restore-corrupt',
   proves:
     'A snapshot whose bytes do not have its sha256 is refused with restoreRefused, and the app keeps the state it had.',
-  needs: ['restore', 'goodbye'],
+  needs: ['restore-replaces'],
   spares: withoutSnapshots,
   run: async (bench) => {
     const { app, snapshot, old } = await behind(bench);
@@ -176,7 +178,7 @@ export const restoreCut: Check<AppBench> = {
   id: 'restore-cut',
   proves:
     'A restore that was cut off leaves the state as it was, and the next one, or the log, goes on from there.',
-  needs: ['restore', 'goodbye'],
+  needs: ['restore-replaces'],
   spares: withoutSnapshots,
   run: async (bench) => {
     const { app, snapshot, old } = await behind(bench);

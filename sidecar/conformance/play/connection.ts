@@ -14,6 +14,7 @@ import {
   sidecarCodec,
 } from '../../../shared/wire/app-codec.ts';
 import { type Disguise, disguised } from './disguise.ts';
+import { pause } from './watch.ts';
 
 export interface ConnectionEvents {
   frame(connection: Connection, frame: AppFrame): void;
@@ -23,12 +24,13 @@ export interface ConnectionEvents {
 }
 
 const BRACE = 0x7b;
+const SPLIT_MS = 1;
 
 export class Connection {
   disguise: Disguise = 'plain';
   /** Every byte in a write of its own. */
   split = false;
-  closed = false;
+  #closedAt = Number.POSITIVE_INFINITY;
   /** We ended it: that it is closed is no news. */
   cutByUs = false;
   readonly #socket: Socket;
@@ -45,7 +47,7 @@ export class Connection {
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('close', () => {
-      this.closed = true;
+      this.#closedAt = performance.now();
       events.closed(this);
     });
   }
@@ -53,6 +55,15 @@ export class Connection {
   /** Undefined until its first byte came. */
   get codec(): CodecName | undefined {
     return this.#codec?.name;
+  }
+
+  get closed(): boolean {
+    return this.#closedAt < Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether the other side broke it, so long ago. */
+  brokenFor(ms: number): boolean {
+    return !this.cutByUs && performance.now() - this.#closedAt >= ms;
   }
 
   /** All of these in one write, unless it is split. */
@@ -68,6 +79,8 @@ export class Connection {
       for (const piece of pieces) {
         if (this.#socket.destroyed) return;
         await new Promise<void>((done) => this.#socket.write(piece, () => done()));
+        // Else the system puts them together again before the other side has read the first.
+        if (this.split) await pause(SPLIT_MS);
       }
     });
   }

@@ -7,7 +7,13 @@
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type { AppFrame, HelloFrame, SidecarFrame, WelcomeFrame } from '../../../shared/app-frames.ts';
+import type {
+  AppFrame,
+  EntriesFrame,
+  HelloFrame,
+  SidecarFrame,
+  WelcomeFrame,
+} from '../../../shared/app-frames.ts';
 import { HASH_BYTES } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import { type Exit, Failed, type Launcher, type Program } from '../contract.ts';
@@ -47,6 +53,8 @@ export const TOKEN = 'conformance-token';
 const LISTENING = /\blistening on (http:\/\/127\.0\.0\.1:\d+)/;
 const LAST_WORDS = 3;
 const STOP_GRACE_MS = 2_000;
+/** A process that ends closes its connection first: that it has ended is the better reason, and comes so much later. */
+const END_MS = 400;
 
 export class Instance {
   readonly log: PlayedLog;
@@ -185,7 +193,7 @@ export class Instance {
       return `the app ended ${how} when nobody asked it to${words}`;
     }
     const { ledger } = this;
-    if (ledger?.connection.closed === true && !ledger.connection.cutByUs && !this.#mayEnd) {
+    if (ledger?.connection.brokenFor(END_MS) === true && !this.#mayEnd) {
       return `it closed its connection when nobody asked it to, after it had acknowledged ${ledger.acknowledged} of ${ledger.delivered}`;
     }
     return undefined;
@@ -193,7 +201,7 @@ export class Instance {
 
   /** The next hello of a state machine, read and found possible; it is not answered yet. */
   async meet(): Promise<Ledger> {
-    const ledger = await this.#next();
+    const ledger = await this.#nextHello();
     this.#take(ledger);
     this.#judgePosition(ledger);
     return ledger;
@@ -205,7 +213,7 @@ export class Instance {
     this.#taking = undefined;
   }
 
-  #next(): Promise<Ledger> {
+  #nextHello(): Promise<Ledger> {
     const before = this.hellos;
     return this.until(
       () => (before === 0 ? 'no hello came' : 'it did not come again with a hello'),
@@ -228,7 +236,7 @@ export class Instance {
 
   /** Waits until it came again, whatever it says of itself, and lets it in. */
   async returns(): Promise<void> {
-    const ledger = await this.#next();
+    const ledger = await this.#nextHello();
     this.#take(ledger);
     this.admit();
   }
@@ -247,17 +255,44 @@ export class Instance {
     return ledger;
   }
 
-  /** The next stretch of the log, through `through`, in frames of so many indexes; all of them in one write. */
-  deliver(through: number, size = Number.MAX_SAFE_INTEGER): void {
+  /**
+   * The next stretch of the log, through `through`, in frames of so many indexes: in one write as far as its window has room,
+   * the rest as it acknowledges.
+   */
+  async deliver(through: number, size: number = LIMITS.deliveryEntries): Promise<void> {
     const ledger = this.#machine();
-    const frames: SidecarFrame[] = [];
-    while (ledger.delivered < through) {
-      const frame = this.log.frame(ledger.delivered, this.log.placeAfter(ledger.delivered, size, through));
-      ledger.gave(frame);
-      frames.push(frame);
-    }
     this.#reached = Math.max(this.#reached, through);
-    ledger.connection.send(...frames);
+    while (ledger.delivered < through) {
+      const frames: SidecarFrame[] = [];
+      for (let next = this.#next(through, size); next !== undefined && ledger.hasRoom(next); ) {
+        ledger.gave(next);
+        frames.push(next);
+        next = this.#next(through, size);
+      }
+      if (frames.length > 0) ledger.connection.send(...frames);
+      else await this.#room(ledger, through, size);
+    }
+  }
+
+  /** The next frame of a delivery; undefined where all was delivered. */
+  #next(through: number, size: number): EntriesFrame | undefined {
+    const ledger = this.#machine();
+    if (ledger.delivered >= through) return undefined;
+    for (let count = size; ; count = Math.ceil(count / 2)) {
+      const frame = this.log.frame(ledger.delivered, this.log.placeAfter(ledger.delivered, count, through));
+      if (ledger.fitsWindow(frame)) return frame;
+    }
+  }
+
+  async #room(ledger: Ledger, through: number, size: number): Promise<void> {
+    await this.until(
+      () =>
+        `its window is full: entries through ${ledger.delivered} were delivered, and it acknowledged ${ledger.acknowledged}`,
+      () => {
+        const next = this.#next(through, size);
+        return next === undefined || ledger.hasRoom(next) ? true : undefined;
+      },
+    );
   }
 
   /** Waits until all that it was given is acknowledged. */
@@ -271,7 +306,7 @@ export class Instance {
   }
 
   async delivers(through: number, size?: number): Promise<void> {
-    this.deliver(through, size);
+    await this.deliver(through, size);
     await this.acknowledges(through);
   }
 
@@ -386,6 +421,7 @@ export class Instance {
       closed: (from) => {
         this.#connections.delete(from);
         this.watch.changed();
+        setTimeout(() => this.watch.changed(), END_MS).unref();
       },
     });
     connection.disguise = this.disguise;

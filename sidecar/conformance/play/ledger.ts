@@ -7,6 +7,7 @@ import type {
   AppliedFrame,
   ApplyFailedFrame,
   EntriesFrame,
+  EntryField,
   HelloFrame,
   StateMachineHello,
 } from '../../../shared/app-frames.ts';
@@ -37,6 +38,8 @@ export class Ledger {
   readonly sums: StateSum[] = [];
   /** Indexes of the commands that it was given here. */
   readonly #given = new Set<number>();
+  /** Those that it has not acknowledged, with their bytes, oldest first. */
+  #open: { readonly index: number; readonly bytes: number }[] = [];
 
   constructor(connection: Connection, hello: HelloFrame, machine: StateMachineHello) {
     this.connection = connection;
@@ -48,7 +51,28 @@ export class Ledger {
 
   gave(frame: EntriesFrame): void {
     this.delivered = frame.through;
-    for (const { index } of frame.entries) this.#given.add(index);
+    for (const { index, command } of frame.entries) {
+      this.#given.add(index);
+      this.#open.push({ index, bytes: command.length });
+    }
+  }
+
+  /** Whether the window that it named has room for this now; a single entry larger than the window goes alone. */
+  hasRoom({ entries }: EntriesFrame): boolean {
+    return (entries.length === 1 && this.#open.length === 0) || this.#fits(entries, this.#open);
+  }
+
+  /** Whether this is no larger than its whole window, and than one delivery of a sidecar may be. */
+  fitsWindow({ entries }: EntriesFrame): boolean {
+    if (entries.length <= 1) return true;
+    const within = entries.length <= LIMITS.deliveryEntries && weight(entries) <= LIMITS.deliveryBytes;
+    return within && this.#fits(entries, []);
+  }
+
+  #fits(entries: readonly EntryField[], open: readonly { readonly bytes: number }[]): boolean {
+    const { windowEntries = LIMITS.windowEntries, windowBytes = LIMITS.windowBytes } = this.machine;
+    const bytes = open.reduce((sum, one) => sum + one.bytes, weight(entries));
+    return entries.length === 0 || (open.length + entries.length <= windowEntries && bytes <= windowBytes);
   }
 
   /** It has the state of a snapshot: the log goes on behind it. */
@@ -85,6 +109,7 @@ export class Ledger {
     // Repeated and older ones change nothing.
     this.acknowledged = Math.max(this.acknowledged, through);
     this.durable = Math.max(this.durable, durableThrough ?? 0);
+    this.#open = this.#open.filter(({ index }) => index > this.acknowledged);
     return undefined;
   }
 
@@ -100,4 +125,8 @@ export class Ledger {
   wasGiven(index: number): boolean {
     return this.#given.has(index);
   }
+}
+
+function weight(entries: readonly EntryField[]): number {
+  return entries.reduce((sum, { command }) => sum + command.length, 0);
 }
