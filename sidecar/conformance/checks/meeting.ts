@@ -10,7 +10,7 @@ const SOME = 20;
 /** An app that stays away, or comes back slowly, is watched for so long. */
 const WATCHED_MS = 1_000;
 /** So many hellos in that time are no pause at all. */
-const TOO_OFTEN = 100;
+const TOO_OFTEN = 50;
 
 async function withState(bench: AppBench): Promise<Instance> {
   const app = await bench.joined();

@@ -15,6 +15,15 @@ import sound
 from sound import App, encode
 
 
+class SaysWhatItNeverHad(App):
+    """Begins in the middle."""
+
+    def hello(self):
+        hello = super().hello()
+        hello["stateMachine"]["appliedIndex"] = self.applied or 5
+        return hello
+
+
 class SkipsAnIndex(App):
     """Loses the fifth command of a batch."""
 
