@@ -1,7 +1,7 @@
 /** `outrigger conformance`: plays a sidecar for any app, and judges what the app says and does. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
+import VECTORS from '../../../test/conformance/vectors.json' with { type: 'json' };
 import { APP_CHECKS } from '../../conformance/checks.ts';
 import type { Check, SuiteOptions, Workload } from '../../conformance/contract.ts';
 import { judgeApp } from '../../conformance/suite.ts';
@@ -11,14 +11,13 @@ import { launcherOf } from '../conformance/launcher.ts';
 import { countOf, describeFacts, Reporter } from '../conformance/report.ts';
 import { ExitCode, messageOf, usageError } from '../errors.ts';
 import { atLeast } from '../numbers.ts';
-import { packageRoot, type Shell } from '../shell.ts';
+import type { Shell } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
 
 const WAIT_S = 10;
 const WAIT_MAX_S = 600;
 const JOBS = 3;
 const JOBS_MAX = 16;
-const VECTORS = ['test', 'conformance', 'vectors.json'];
 
 const HELP = `
 It listens on a socket of its own, starts APP with OUTRIGGER_SOCKET, OUTRIGGER_NODE, OUTRIGGER_DATA (an empty folder) and, with --tcp,
@@ -82,7 +81,7 @@ async function conformance(
   flags: Flags,
 ): Promise<number> {
   if (flags.vectors) {
-    shell.out.bytes(await readFile(join(packageRoot(shell.script), ...VECTORS)));
+    shell.out.line(JSON.stringify(VECTORS, undefined, 2));
     return ExitCode.DONE;
   }
   if (flags.list) return list(shell, APP_CHECKS, flags);
