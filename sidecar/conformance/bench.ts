@@ -63,8 +63,8 @@ export class AppBench {
 
   /** The app's state as it is after `through`, as bytes. Asks for a snapshot: everything through it is acknowledged. */
   async snapshotOf(instance: Instance, through: number): Promise<Snapshot> {
-    instance.askSnapshot(through);
-    return instance.snapshot();
+    instance.snapshots.ask(through);
+    return instance.snapshots.taken();
   }
 
   /** Ends every copy. The first thing wrong with one that nobody has looked at since, if any. */

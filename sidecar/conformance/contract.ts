@@ -24,12 +24,14 @@ export interface Program {
   stop(graceMs: number): Promise<unknown>;
   /** `kill -9`. */
   kill(): Promise<unknown>;
-  /** Writes to its standard input, where that is held. */
+  /** Writes to its standard input, where that is held, and ends it. */
   tell(text: string): void;
+  endInput(): void;
 }
 
-/** Starts the program under test with this added to its environment. */
+/** Starts the program under test with this added to its environment and its arguments. */
 export type Launcher = (launch: {
+  readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: 'none' | 'held';
   readonly onLine: (stream: 'stdout' | 'stderr', text: string) => void;

@@ -8,11 +8,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppBench } from './bench.ts';
 import { checksFor } from './checks.ts';
+import { ClientBench, type ClientFacts } from './client/bench.ts';
+import { CLIENT_CHECKS } from './client/checks.ts';
 import { type AppFacts, type Check, Failed, type Finding, NotJudged, type SuiteOptions } from './contract.ts';
 import { pause } from './play/watch.ts';
 
-export interface Report {
-  readonly facts: AppFacts | undefined;
+export interface Report<Facts = AppFacts> {
+  readonly facts: Facts | undefined;
   readonly findings: readonly Finding[];
 }
 
@@ -166,4 +168,26 @@ async function factsOf(bench: AppBench): Promise<AppFacts> {
     windowEntries: machine.windowEntries,
     http: app.http !== undefined,
   };
+}
+
+/** Runs the checks of clients. */
+export async function judgeClient(
+  options: SuiteOptions,
+  tell: (finding: Finding) => void,
+): Promise<Report<ClientFacts>> {
+  let facts: ClientFacts | undefined;
+  const [hello, ...rest] = CLIENT_CHECKS;
+  if (hello === undefined) throw new Error('there are no checks');
+  const meeting: Check<ClientBench> = {
+    ...hello,
+    run: async (bench) => {
+      await hello.run(bench);
+      const [said] = bench.first.hellos;
+      const [connection] = bench.first.connections;
+      facts = { name: said?.app ?? '', codec: connection?.codec ?? 'json' };
+    },
+  };
+  const open = (folder: string): ClientBench => new ClientBench(options, facts, folder);
+  const findings = await runChecks([meeting, ...rest], options, open, tell);
+  return { facts, findings };
 }

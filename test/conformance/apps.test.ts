@@ -62,8 +62,8 @@ describe('the apps of examples/ conform', function () {
         stdout: error.stdout || error.stderr || '',
       }));
       assert.match(stdout, /^\{/, stdout);
-      const { app, passed, checks } = JSON.parse(stdout) as {
-        app: { codec: string; snapshots: string } | null;
+      const { program, passed, checks } = JSON.parse(stdout) as {
+        program: { codec: string; snapshots: string } | null;
         passed: number;
         checks: Finding[];
       };
@@ -73,7 +73,7 @@ describe('the apps of examples/ conform', function () {
         [],
       );
       const skipped = checks.filter(({ verdict }) => verdict === 'skipped');
-      console.log(`      ${app?.codec}, snapshots ${app?.snapshots}: ${passed} checks passed`);
+      console.log(`      ${program?.codec}, snapshots ${program?.snapshots}: ${passed} checks passed`);
       for (const { id, reason } of skipped) console.log(`      ${id} skipped: ${reason}`);
     });
   }

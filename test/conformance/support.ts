@@ -26,10 +26,10 @@ export async function judge(
   try {
     return await judgeApp(
       {
-        launch: ({ env, ...launch }) =>
+        launch: ({ env, args: more, ...launch }) =>
           ManagedProcess.start({
             command,
-            args,
+            args: [...args, ...more],
             env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...env },
             ...launch,
           }),

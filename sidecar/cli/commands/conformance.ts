@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import VECTORS from '../../../test/conformance/vectors.json' with { type: 'json' };
 import { APP_CHECKS } from '../../conformance/checks.ts';
+import { CLIENT_CHECKS } from '../../conformance/client/checks.ts';
 import type { Check, SuiteOptions, Workload } from '../../conformance/contract.ts';
-import { judgeApp } from '../../conformance/suite.ts';
+import { judgeApp, judgeClient } from '../../conformance/suite.ts';
 import { kvWorkload, opaqueWorkload, readCommands } from '../../conformance/workload.ts';
 import { openWorkspace } from '../cluster/workspace.ts';
 import { launcherOf } from '../conformance/launcher.ts';
@@ -29,18 +30,27 @@ Commands are bytes that only APP understands. By default it is taken for the key
   \`listening on http://127.0.0.1:PORT\`, also its PUT, GET and GET /_dump are judged.
 For any other app, give a file of commands (--commands). Then copies are compared with each other.
 
+With --client, CLIENT gets the addresses of nodes as its last arguments, after --once where it is to use no session. It proposes each
+line of its standard input when the one before is answered, and prints for each \`INDEX RESULT\`, or \`! KIND …\` where KIND is definite,
+unknown or session-lost. After the last line it reads AT_LEAST the highest index it was told, and ends with 0.
+
 A check that needs one that failed is skipped. Exit codes: 0 nothing failed, 1 something failed, 2 bad usage.
 
 Examples:
   outrigger conformance -- python3 examples/python-kv/kv.py
   outrigger conformance --commands commands.txt -- ./my-app --quiet
   outrigger conformance --only restore-corrupt --only killed -- ./my-app
-  outrigger conformance --list
+  outrigger conformance --client -- ./propose-lines
+  outrigger conformance [--client] --list
   outrigger conformance --vectors > vectors.json      golden bytes of every frame, in both codecs`;
+
+/** What of a check is listed. */
+type Listed = Pick<Check<never>, 'id' | 'proves' | 'needs'>;
 
 interface Flags {
   readonly commands?: string;
   readonly base64?: true;
+  readonly client?: true;
   readonly tcp?: true;
   readonly only: readonly string[];
   readonly timeout: number;
@@ -58,6 +68,7 @@ export function addConformance(program: Command, shell: Shell): void {
     .usage('[options] -- APP [ARG…]')
     .argument('[app]', 'your program')
     .argument('[arg...]', 'its arguments')
+    .option('--client', 'the program is a client that proposes the lines of its standard input')
     .option('--commands <file>', 'commands of your app, one a line')
     .option('--base64', 'the lines of that file are base64')
     .option('--tcp', 'listen on loopback TCP with a token, instead of a Unix socket')
@@ -84,9 +95,11 @@ async function conformance(
     shell.out.line(JSON.stringify(VECTORS, undefined, 2));
     return ExitCode.DONE;
   }
-  if (flags.list) return list(shell, APP_CHECKS, flags);
-  if (command === undefined) throw usageError('which app? `outrigger conformance [options] -- APP [ARG…]`.');
-  const only = known(flags.only, APP_CHECKS);
+  const checks: readonly Listed[] = flags.client ? CLIENT_CHECKS : APP_CHECKS;
+  if (flags.list) return list(shell, checks, flags);
+  if (command === undefined)
+    throw usageError('which program? `outrigger conformance [options] -- APP [ARG…]`.');
+  const only = known(flags.only, checks);
   const workload = await workloadOf(flags);
   const launching = await launcherOf(shell, command, args);
   const signals = stopSignals(() => launching.killAll());
@@ -97,7 +110,7 @@ async function conformance(
     ...{ waitMs: flags.timeout * 1_000, jobs: flags.jobs, only },
   };
   try {
-    const judged = judge(shell, options, flags);
+    const judged = judge(shell, options, flags, checks);
     const failed = await Promise.race([judged, signals.first.then(() => undefined)]);
     judged.catch(() => undefined);
     if (failed === undefined) shell.err.line('outrigger: stopped before all was judged');
@@ -111,21 +124,29 @@ async function conformance(
 }
 
 /** True when something failed. */
-async function judge(shell: Shell, options: SuiteOptions, { json }: Flags): Promise<boolean> {
+async function judge(
+  shell: Shell,
+  options: SuiteOptions,
+  { json, client }: Flags,
+  checks: readonly Listed[],
+): Promise<boolean> {
   const { out } = shell;
   const reporter = new Reporter(
     out,
-    APP_CHECKS.map(({ id }) => id),
+    checks.map(({ id }) => id),
   );
   if (!json) reporter.title();
-  const { facts, findings } = await judgeApp(options, json ? () => undefined : reporter.finding);
+  const { facts, findings } = await (client ? judgeClient : judgeApp)(
+    options,
+    json ? () => undefined : reporter.finding,
+  );
   const count = countOf(findings);
-  if (json) out.json({ app: facts ?? null, ...count, checks: findings });
+  if (json) out.json({ program: facts ?? null, ...count, checks: findings });
   else reporter.summary(findings, describeFacts(facts));
   return count.failed > 0;
 }
 
-function list<Bench>({ out }: Shell, checks: readonly Check<Bench>[], { json }: Flags): number {
+function list({ out }: Shell, checks: readonly Listed[], { json }: Flags): number {
   const listed = checks.map(({ id, proves, needs }) => ({ id, proves, needs }));
   if (json) out.json(listed);
   else
@@ -136,14 +157,16 @@ function list<Bench>({ out }: Shell, checks: readonly Check<Bench>[], { json }: 
   return ExitCode.DONE;
 }
 
-function known<Bench>(ids: readonly string[], checks: readonly Check<Bench>[]): ReadonlySet<string> {
+function known(ids: readonly string[], checks: readonly Listed[]): ReadonlySet<string> {
   const wrong = ids.find((id) => !checks.some((check) => check.id === id));
   if (wrong !== undefined)
     throw usageError(`there is no check ${wrong}; \`outrigger conformance --list\` has them.`);
   return new Set(ids);
 }
 
-async function workloadOf({ commands, base64 }: Flags): Promise<() => Workload> {
+async function workloadOf({ client, commands, base64 }: Flags): Promise<() => Workload> {
+  if (client && commands !== undefined)
+    throw usageError('--commands is for apps: lines are given to a client by the suite.');
   if (commands === undefined) {
     if (base64) throw usageError('--base64 says how the file of --commands is written, and there is none.');
     return kvWorkload;

@@ -27,10 +27,10 @@ export async function launcherOf(shell: Shell, command: string, args: readonly s
     onLine: () => undefined,
   });
   const running = new Set<ManagedProcess>();
-  const launch: Launcher = async ({ env, stdin, onLine }) => {
+  const launch: Launcher = async ({ env, args: more, stdin, onLine }) => {
     const child = await ManagedProcess.start({
       command,
-      args,
+      args: [...args, ...more],
       env: { ...withoutOurs(shell.env), ...env },
       stdin,
       onLine,

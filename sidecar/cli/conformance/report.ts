@@ -1,4 +1,5 @@
 /** How findings of the conformance suite are shown: a line for each as it becomes known, aligned, and a summary. */
+import type { ClientFacts } from '../../conformance/client/bench.ts';
 import type { AppFacts, Finding, Verdict } from '../../conformance/contract.ts';
 import { harmless, type Terminal } from '../terminal.ts';
 
@@ -47,6 +48,8 @@ export function countOf(findings: readonly Finding[]): Record<Verdict, number> {
 }
 
 /** `: kv (json, snapshots BLOB)`, or nothing where nobody was met. */
-export function describeFacts(facts: AppFacts | undefined): string {
-  return facts === undefined ? '' : `: ${facts.name} (${facts.codec}, snapshots ${facts.snapshots})`;
+export function describeFacts(facts: AppFacts | ClientFacts | undefined): string {
+  if (facts === undefined) return '';
+  const more = 'snapshots' in facts ? `, snapshots ${facts.snapshots}` : '';
+  return `: ${facts.name} (${facts.codec}${more})`;
 }

@@ -47,13 +47,13 @@ export const snapshot: Check<AppBench> = {
     await bench.snapshotOf(app, 1);
     // Of one that it was not given yet: when it has applied that.
     const through = bench.grow(app.log, SOME);
-    app.askSnapshot(through);
+    app.snapshots.ask(through);
     await app.delivers(through, 3);
-    await app.snapshot();
+    await app.snapshots.taken();
     // Deliveries go on while it is written.
-    app.askSnapshot(through);
+    app.snapshots.ask(through);
     await app.delivers(bench.grow(app.log, SOME), 1);
-    await app.snapshot();
+    await app.snapshots.taken();
   },
 };
 
@@ -88,9 +88,9 @@ export const snapshotWhileBusy: Check<AppBench> = {
     for (const size of [1, 4]) {
       const through = bench.grow(giver.log, 2 * SOME);
       await giver.deliver(through - SOME, size);
-      giver.askSnapshot(through - SOME - 2);
+      giver.snapshots.ask(through - SOME - 2);
       await giver.deliver(through, size);
-      const taken = await giver.snapshot();
+      const taken = await giver.snapshots.taken();
       await giver.acknowledges(through);
       const taker = await bench.started(giver.log);
       await taker.meet();
@@ -154,8 +154,8 @@ export const restoreCorrupt: Check<AppBench> = {
       ...(data.length === 0 ? [] : [{ what: 'without its last byte', data: data.subarray(0, -1) }]),
     ];
     for (const { what, ...how } of wrong) {
-      await app.giveSnapshot(snapshot, how);
-      const answer = await app.restoreAnswered();
+      await app.snapshots.give(snapshot, how);
+      const answer = await app.snapshots.answered();
       if ('restored' in answer) {
         throw new Failed(`a snapshot ${what} was sent, and it said restored {index ${answer.restored}}`);
       }
@@ -200,7 +200,7 @@ export const restoreCut: Check<AppBench> = {
 
 /** Gives it that much of the data and breaks the connection. It must come again as it was before. */
 async function cutOff(app: Instance, snapshot: Snapshot, stopAfter: number, old: number): Promise<void> {
-  await app.giveSnapshot(snapshot, { stopAfter });
+  await app.snapshots.give(snapshot, { stopAfter });
   const { machine } = await app.cutAndMeet();
   if (machine.appliedIndex <= old) return;
   throw new Failed(

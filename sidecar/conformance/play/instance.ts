@@ -7,22 +7,18 @@
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import type {
-  AppFrame,
-  EntriesFrame,
-  HelloFrame,
-  SidecarFrame,
-  WelcomeFrame,
-} from '../../../shared/app-frames.ts';
+import type { AppFrame, HelloFrame, SidecarFrame, WelcomeFrame } from '../../../shared/app-frames.ts';
 import { HASH_BYTES } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
-import { type Exit, Failed, type Launcher, type Program } from '../contract.ts';
+import { type Exit, Failed, type Launcher } from '../contract.ts';
 import { Connection } from './connection.ts';
 import type { Disguise } from './disguise.ts';
+import { Exchange } from './exchange.ts';
 import { type Answer, Ledger, type StateSum } from './ledger.ts';
 import type { PlayedLog } from './log.ts';
 import { Post } from './post.ts';
-import { CHUNK_BYTES, type Snapshot, sha256Of, Taking } from './snapshot.ts';
+import { Process } from './process.ts';
+import type { Snapshot } from './snapshot.ts';
 import { Watch } from './watch.ts';
 
 export interface InstanceOptions {
@@ -40,19 +36,8 @@ export interface Asked<T extends 'propose' | 'read' = 'propose' | 'read'> {
   readonly connection: Connection;
 }
 
-export interface Restoring {
-  /** Given in the place of the hash of the data. */
-  readonly sha256?: Buffer;
-  /** Given in the place of the data. */
-  readonly data?: Buffer;
-  /** Only so much of the data is sent, and no end. */
-  readonly stopAfter?: number;
-}
-
 export const TOKEN = 'conformance-token';
 const LISTENING = /\blistening on (http:\/\/127\.0\.0\.1:\d+)/;
-const LAST_WORDS = 3;
-const STOP_GRACE_MS = 2_000;
 /** A process that ends closes its connection first: that it has ended is the better reason, and comes so much later. */
 const END_MS = 400;
 
@@ -67,26 +52,28 @@ export class Instance {
   hellos = 0;
   readonly #fresh: Ledger[] = [];
   readonly asked: Asked[] = [];
-  restoreAnswer: { readonly restored: number } | { readonly refused: string } | undefined;
-  /** Where it listens for HTTP, once it said so. */
-  http: string | undefined;
-  exit: Exit | undefined;
+  readonly snapshots: Exchange;
   disguise: Disguise = 'plain';
   split = false;
   readonly #options: InstanceOptions;
   readonly #connections = new Set<Connection>();
   #post: Post | undefined;
-  #program: Program | undefined;
+  readonly #process: Process;
   #wrong: string | undefined;
-  #taking: Taking | undefined;
   #mayEnd = false;
-  readonly #lastWords: string[] = [];
   /** The highest index that it may have applied, on whatever connection. */
   #reached = 0;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
     this.log = options.log;
+    this.#process = new Process(options.launch, this.watch);
+    this.snapshots = new Exchange({
+      connection: () => this.#machine().connection,
+      acknowledged: () => this.#machine().acknowledged,
+      term: options.log.term,
+      until: (late, look) => this.until(late, look),
+    });
   }
 
   // ---------------------------------------------------------------- the process
@@ -105,46 +92,39 @@ export class Instance {
   }
 
   async #launch(): Promise<void> {
-    const { launch, node, tcp } = this.#options;
-    this.exit = undefined;
-    this.http = undefined;
-    const env = {
+    const { node, tcp } = this.#options;
+    await this.#process.start({
       OUTRIGGER_SOCKET: this.#post?.address ?? '',
       OUTRIGGER_NODE: node,
       OUTRIGGER_DATA: this.#data,
       // For the apps of examples/: two copies must be able to run at a time.
       KV_PORT: '0',
       ...(tcp ? { OUTRIGGER_TOKEN: TOKEN } : {}),
-    };
-    const program = await launch({ env, stdin: 'none', onLine: (stream, text) => this.#line(stream, text) });
-    this.#program = program;
-    void program.exited.then((exit) => {
-      if (program === this.#program) this.exit = exit;
-      this.watch.changed();
     });
   }
 
-  #line(stream: 'stdout' | 'stderr', text: string): void {
-    if (stream === 'stderr' && this.#lastWords.push(text) > LAST_WORDS) this.#lastWords.shift();
-    const http = LISTENING.exec(text)?.[1];
-    if (http === undefined) return;
-    this.http = http;
-    this.watch.changed();
+  get exit(): Exit | undefined {
+    return this.#process.exit;
+  }
+
+  /** Where it listens for HTTP, once it said so. */
+  get http(): string | undefined {
+    return this.#process.printed.map((text) => LISTENING.exec(text)?.[1]).find((url) => url !== undefined);
   }
 
   /** `kill -9`, and another process with the same folder for its data. */
   async killAndStart(): Promise<void> {
-    await this.#ending(async () => this.#program?.kill());
+    await this.#ending(() => this.#process.kill());
     await this.#launch();
   }
 
   /** Ends the process and forgets everything about it. */
   async end(): Promise<void> {
-    await this.#ending(async () => this.#program?.stop(STOP_GRACE_MS));
+    await this.#ending(() => this.#process.stop());
     await this.#post?.close();
   }
 
-  async #ending(end: () => Promise<unknown>): Promise<void> {
+  async #ending(end: () => Promise<void>): Promise<void> {
     this.#mayEnd = true;
     for (const connection of this.#connections) connection.cutByUs = true;
     await end();
@@ -186,11 +166,8 @@ export class Instance {
     if (failed !== undefined) {
       return `it cannot apply entry ${failed.index}: applyFailed ${failed.code}, ${failed.message}`;
     }
-    if (this.exit !== undefined && !this.#mayEnd) {
-      const { code, signal } = this.exit;
-      const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-      const words = this.#lastWords.length === 0 ? '' : `; its last words: ${this.#lastWords.join(' / ')}`;
-      return `the app ended ${how} when nobody asked it to${words}`;
+    if (this.#process.end !== undefined && !this.#mayEnd) {
+      return `the app ended ${this.#process.end}`;
     }
     const { ledger } = this;
     if (ledger?.connection.brokenFor(END_MS) === true && !this.#mayEnd) {
@@ -210,7 +187,7 @@ export class Instance {
   #take(ledger: Ledger): void {
     if (this.ledger !== undefined) this.past.push(this.ledger);
     this.ledger = ledger;
-    this.#taking = undefined;
+    this.snapshots.reset();
   }
 
   #nextHello(): Promise<Ledger> {
@@ -264,23 +241,13 @@ export class Instance {
     this.#reached = Math.max(this.#reached, through);
     while (ledger.delivered < through) {
       const frames: SidecarFrame[] = [];
-      for (let next = this.#next(through, size); next !== undefined && ledger.hasRoom(next); ) {
+      for (let next = ledger.next(this.log, through, size); next !== undefined && ledger.hasRoom(next); ) {
         ledger.gave(next);
         frames.push(next);
-        next = this.#next(through, size);
+        next = ledger.next(this.log, through, size);
       }
       if (frames.length > 0) ledger.connection.send(...frames);
       else await this.#room(ledger, through, size);
-    }
-  }
-
-  /** The next frame of a delivery; undefined where all was delivered. */
-  #next(through: number, size: number): EntriesFrame | undefined {
-    const ledger = this.#machine();
-    if (ledger.delivered >= through) return undefined;
-    for (let count = size; ; count = Math.ceil(count / 2)) {
-      const frame = this.log.frame(ledger.delivered, this.log.placeAfter(ledger.delivered, count, through));
-      if (ledger.fitsWindow(frame)) return frame;
     }
   }
 
@@ -289,7 +256,7 @@ export class Instance {
       () =>
         `its window is full: entries through ${ledger.delivered} were delivered, and it acknowledged ${ledger.acknowledged}`,
       () => {
-        const next = this.#next(through, size);
+        const next = ledger.next(this.log, through, size);
         return next === undefined || ledger.hasRoom(next) ? true : undefined;
       },
     );
@@ -338,42 +305,10 @@ export class Instance {
     );
   }
 
-  askSnapshot(index: number): void {
-    this.#taking = new Taking(index);
-    this.send({ type: 'takeSnapshot', index });
-  }
-
-  /** What was asked for by `askSnapshot`. */
-  snapshot(): Promise<Snapshot> {
-    const asked = this.#taking;
-    return this.until(
-      () =>
-        `takeSnapshot {index ${asked?.asked}} was sent, and there was no ${asked?.begun ? 'snapshotEnd' : 'snapshotBegin'}`,
-      () => asked?.done,
-    );
-  }
-
-  /** Gives it a snapshot; what it answers is in `restoreAnswer`. */
-  async giveSnapshot({ index, format, data }: Snapshot, how: Restoring = {}): Promise<void> {
-    const { connection } = this.#machine();
-    this.restoreAnswer = undefined;
-    const given = how.data ?? data;
-    const end = how.stopAfter ?? given.length;
-    connection.send({ type: 'restoreBegin', index, term: this.log.term, format, size: data.length });
-    for (let at = 0; at < end; at += CHUNK_BYTES) {
-      const piece = given.subarray(at, Math.min(at + CHUNK_BYTES, end));
-      connection.send({ type: 'restoreChunk', data: piece });
-    }
-    if (how.stopAfter === undefined) {
-      connection.send({ type: 'restoreEnd', sha256: how.sha256 ?? sha256Of(data) });
-    }
-    await connection.written();
-  }
-
-  /** The same, and it must take it. */
+  /** Gives it a good snapshot, which it must take. */
   async restores(snapshot: Snapshot): Promise<void> {
-    await this.giveSnapshot(snapshot);
-    const answer = await this.restoreAnswered();
+    await this.snapshots.give(snapshot);
+    const answer = await this.snapshots.answered();
     if ('refused' in answer) throw new Failed(`it refused a good snapshot: ${answer.refused}`);
     if (answer.restored !== snapshot.index) {
       throw new Failed(
@@ -382,13 +317,6 @@ export class Instance {
     }
     this.#reached = Math.max(this.#reached, snapshot.index);
     this.#machine().restored(snapshot.index);
-  }
-
-  restoreAnswered(): Promise<{ readonly restored: number } | { readonly refused: string }> {
-    return this.until(
-      () => 'restoreEnd was sent, and neither restored nor restoreRefused came',
-      () => this.restoreAnswer,
-    );
   }
 
   /** Every answer that it gave, on every connection, in order. */
@@ -449,26 +377,15 @@ export class Instance {
       case 'applyFailed':
         return this.#fail(ledger?.applyFailed(frame));
       case 'snapshotBegin':
-        return this.#fail(this.#begins()?.begin(frame, ledger?.acknowledged ?? 0));
       case 'snapshotChunk':
-        return this.#fail(this.#begins()?.chunk(frame.data));
       case 'snapshotEnd':
-        return this.#fail(this.#begins()?.end(frame));
       case 'restored':
-        this.restoreAnswer = { restored: frame.index };
-        return;
       case 'restoreRefused':
-        this.restoreAnswer = { refused: frame.reason };
-        return;
+        return this.#fail(this.snapshots.frame(frame));
       default:
         // Sessions are not judged here.
         return;
     }
-  }
-
-  #begins(): Taking | undefined {
-    if (this.#taking === undefined) this.#fail('it sent a snapshot that nobody asked for');
-    return this.#taking;
   }
 
   #hello(connection: Connection, hello: HelloFrame): void {

@@ -13,6 +13,7 @@ import type {
 } from '../../../shared/app-frames.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { Connection } from './connection.ts';
+import type { PlayedLog } from './log.ts';
 
 export interface Answer {
   readonly index: number;
@@ -62,8 +63,17 @@ export class Ledger {
     return (entries.length === 1 && this.#open.length === 0) || this.#fits(entries, this.#open);
   }
 
+  /** The next frame of a delivery of what is in the log, through `through`; undefined where all was delivered. */
+  next(log: PlayedLog, through: number, size: number): EntriesFrame | undefined {
+    if (this.delivered >= through) return undefined;
+    for (let count = size; ; count = Math.ceil(count / 2)) {
+      const frame = log.frame(this.delivered, log.placeAfter(this.delivered, count, through));
+      if (this.#fitsWindow(frame)) return frame;
+    }
+  }
+
   /** Whether this is no larger than its whole window, and than one delivery of a sidecar may be. */
-  fitsWindow({ entries }: EntriesFrame): boolean {
+  #fitsWindow({ entries }: EntriesFrame): boolean {
     if (entries.length <= 1) return true;
     const within = entries.length <= LIMITS.deliveryEntries && weight(entries) <= LIMITS.deliveryBytes;
     return within && this.#fits(entries, []);
