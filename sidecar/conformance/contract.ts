@@ -20,8 +20,6 @@ export interface Exit {
 /** A program that runs. */
 export interface Program {
   readonly exited: Promise<Exit>;
-  /** Asks it to end, and after `graceMs` ends it. */
-  stop(graceMs: number): Promise<unknown>;
   /** `kill -9`. */
   kill(): Promise<unknown>;
   /** Writes to its standard input, where that is held, and ends it. */

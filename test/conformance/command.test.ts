@@ -1,12 +1,14 @@
 /** `outrigger conformance` as a command: what it prints, and how it ends. And apps of other kinds than those of examples/. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { opaqueWorkload, readCommands } from '../../sidecar/conformance/workload.ts';
-import { TEST_MS } from '../support/patience.ts';
+import { TEST_MS, until } from '../support/patience.ts';
 import { broken, found, judge, PYTHON } from './support.ts';
 
 const run = promisify(execFile);
@@ -101,6 +103,19 @@ describe('outrigger conformance', function () {
     const { code, stdout } = await conformance('--', PYTHON, ...args);
     assert.equal(code, 1);
     assert.match(stdout, /hello +FAILED +the app ended with exit code 1; its last words: no licence found/);
+  });
+
+  it('leaves no copy behind when it is stopped', async () => {
+    const file = join(folder, 'pid');
+    const app = 'import os, sys, time; open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(600)';
+    const args = ['bin/outrigger.mjs', 'conformance', '--', PYTHON, '-c', app, file];
+    const suite = spawn(process.execPath, args, { stdio: 'ignore' });
+    const pid = (): number => Number(existsSync(file) ? readFileSync(file, 'utf8') : 0);
+    await until('the app runs', () => pid() > 0);
+    const ended = once(suite, 'exit');
+    suite.kill('SIGTERM');
+    assert.deepEqual(await ended, [1, null]);
+    assert.throws(() => process.kill(pid(), 0), /ESRCH/);
   });
 
   it('judges an app of unknown commands by its copies, in protobuf and over TCP', async () => {

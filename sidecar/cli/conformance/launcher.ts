@@ -5,12 +5,12 @@
  */
 import type { Launcher } from '../../conformance/contract.ts';
 import { ManagedProcess } from '../cluster/managed-process.ts';
-import { messageOf, usageError } from '../errors.ts';
+import { CliError, messageOf, usageError } from '../errors.ts';
 import type { Shell } from '../shell.ts';
 
 export interface Launching {
   readonly launch: Launcher;
-  /** Kills what still runs. */
+  /** Kills what still runs; nothing is started after that. */
   killAll(): Promise<void>;
   /** Ends what watches over the copies. */
   close(): Promise<void>;
@@ -27,7 +27,9 @@ export async function launcherOf(shell: Shell, command: string, args: readonly s
     onLine: () => undefined,
   });
   const running = new Set<ManagedProcess>();
+  let over = false;
   const launch: Launcher = async ({ env, args: more, stdin, onLine }) => {
+    if (over) throw new CliError('stopped.');
     const child = await ManagedProcess.start({
       command,
       args: [...args, ...more],
@@ -37,6 +39,7 @@ export async function launcherOf(shell: Shell, command: string, args: readonly s
     }).catch((error: unknown) => {
       throw usageError(messageOf(error));
     });
+    if (over) await child.kill();
     running.add(child);
     reaper.tell(`+${child.pid}\n`);
     void child.exited.then(() => {
@@ -48,6 +51,7 @@ export async function launcherOf(shell: Shell, command: string, args: readonly s
   return {
     launch,
     killAll: async () => {
+      over = true;
       await Promise.all([...running].map((child) => child.kill()));
     },
     close: async () => {

@@ -209,11 +209,18 @@ export class ClientBench {
     throw new Failed(`its line took effect at ${index} with the result ${result}, and it printed ${said}`);
   }
 
-  async toldFailure(kind: 'definite' | 'unknown' | 'session-lost', what: string): Promise<void> {
-    const told = await this.told();
-    if ('kind' in told && told.kind === kind) return;
-    const said = 'kind' in told ? told.text : `${told.index} ${told.result}`;
-    throw new Failed(`${what}: it should have printed ! ${kind}, and it printed ${said}`);
+  /** It says so, and does not try again in whatever way. */
+  async toldFailure(kind: 'unknown' | 'session-lost', what: string): Promise<void> {
+    const next = await this.until(
+      () => `${what}, and it printed no answer to its line`,
+      () => this.#printed() ?? this.poll('propose') ?? this.poll('openSession'),
+    );
+    if ('kind' in next && next.kind === kind) return;
+    const right = `${what}: it should have printed ! ${kind}`;
+    if ('frame' in next) throw new Failed(`${right}, and it sent ${next.frame.type} again`);
+    throw new Failed(
+      `${right}, and it printed ${'kind' in next ? next.text : `${next.index} ${next.result}`}`,
+    );
   }
 
   /** A line of a client, proposed and answered. */

@@ -120,7 +120,7 @@ export class Instance {
 
   /** Ends the process and forgets everything about it. */
   async end(): Promise<void> {
-    await this.#ending(() => this.#process.stop());
+    await this.#ending(() => this.#process.kill());
     await this.#post?.close();
   }
 

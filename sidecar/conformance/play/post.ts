@@ -1,10 +1,16 @@
-/** Where a program under test dials: a Unix socket in a folder of its own, or loopback TCP. It may be away for a while. */
+/** Where a program under test dials: a Unix socket in a folder of its own (on Windows a named pipe), or loopback TCP. It may be away for a while. */
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 
 const LOOPBACK = '127.0.0.1';
+
+function placeIn(folder: string): string {
+  return process.platform === 'win32'
+    ? join('\\\\.\\pipe', folder.replaceAll(/[\\/:]/g, '-'))
+    : join(folder, 's');
+}
 
 export class Post {
   readonly #accept: (socket: Socket) => void;
@@ -20,7 +26,7 @@ export class Post {
 
   /** Finds its place, and does not listen there yet. */
   static async at(folder: string, tcp: boolean, accept: (socket: Socket) => void): Promise<Post> {
-    const post = new Post(accept, tcp ? undefined : join(folder, 's'));
+    const post = new Post(accept, tcp ? undefined : placeIn(folder));
     if (tcp) {
       // The port stays ours for as long as nobody else asks for one.
       await post.listen();

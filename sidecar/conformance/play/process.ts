@@ -5,7 +5,6 @@ import type { Watch } from './watch.ts';
 const LAST_WORDS = 3;
 /** Lines of standard output that are kept, the first. */
 const LINES_KEPT = 10_000;
-const STOP_GRACE_MS = 2_000;
 
 export class Process {
   /** How the last run ended, once it did. */
@@ -54,10 +53,6 @@ export class Process {
 
   async kill(): Promise<void> {
     await this.#program?.kill();
-  }
-
-  async stop(): Promise<void> {
-    await this.#program?.stop(STOP_GRACE_MS);
   }
 
   /** `with exit code 1; its last words: …` once it has ended. */
