@@ -159,7 +159,7 @@ export const restoreCorrupt: Check<AppBench> = {
       if ('restored' in answer) {
         throw new Failed(`a snapshot ${what} was sent, and it said restored {index ${answer.restored}}`);
       }
-      await app.goodbye('RESTORE');
+      await app.goodbye('RESTORE_REFUSED');
       const { machine } = await app.meet();
       if (machine.appliedIndex > old) {
         throw new Failed(

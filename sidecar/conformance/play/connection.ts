@@ -30,7 +30,9 @@ export class Connection {
   disguise: Disguise = 'plain';
   /** Every byte in a write of its own. */
   split = false;
-  #closedAt = Number.POSITIVE_INFINITY;
+  closed = false;
+  /** The other side broke it, and its process did not end along with it. */
+  missed = false;
   /** We ended it: that it is closed is no news. */
   cutByUs = false;
   readonly #socket: Socket;
@@ -47,7 +49,7 @@ export class Connection {
     socket.on('error', () => undefined);
     socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('close', () => {
-      this.#closedAt = performance.now();
+      this.closed = true;
       events.closed(this);
     });
   }
@@ -55,15 +57,6 @@ export class Connection {
   /** Undefined until its first byte came. */
   get codec(): CodecName | undefined {
     return this.#codec?.name;
-  }
-
-  get closed(): boolean {
-    return this.#closedAt < Number.POSITIVE_INFINITY;
-  }
-
-  /** Whether the other side broke it, so long ago. */
-  brokenFor(ms: number): boolean {
-    return !this.cutByUs && performance.now() - this.#closedAt >= ms;
   }
 
   /** All of these in one write, unless it is split. */

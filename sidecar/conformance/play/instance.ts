@@ -170,7 +170,7 @@ export class Instance {
       return `the app ended ${this.#process.end}`;
     }
     const { ledger } = this;
-    if (ledger?.connection.brokenFor(END_MS) === true && !this.#mayEnd) {
+    if (ledger?.connection.missed === true && !this.#mayEnd) {
       return `it closed its connection when nobody asked it to, after it had acknowledged ${ledger.acknowledged} of ${ledger.delivered}`;
     }
     return undefined;
@@ -349,7 +349,10 @@ export class Instance {
       closed: (from) => {
         this.#connections.delete(from);
         this.watch.changed();
-        setTimeout(() => this.watch.changed(), END_MS).unref();
+        setTimeout(() => {
+          from.missed = !from.cutByUs;
+          this.watch.changed();
+        }, END_MS).unref();
       },
     });
     connection.disguise = this.disguise;

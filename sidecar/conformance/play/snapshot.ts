@@ -1,6 +1,7 @@
 /** A snapshot on its way out of an app, piece by piece, and whether the pieces fit. */
 import { createHash } from 'node:crypto';
 import type { SnapshotBeginFrame, SnapshotEndFrame } from '../../../shared/app-frames.ts';
+import { LIMITS } from '../../../shared/limits.ts';
 
 /** The state of an app as of an index, as the app gave it. */
 export interface Snapshot {
@@ -34,6 +35,9 @@ export class Taking {
     }
     if (frame.index > acknowledged) {
       return `snapshotBegin is of ${frame.index}, and it has acknowledged only ${acknowledged}`;
+    }
+    if (frame.format.length > LIMITS.snapshotFormatChars) {
+      return `snapshotBegin names a format of more than ${LIMITS.snapshotFormatChars} characters`;
     }
     this.#begin = frame;
     return undefined;
