@@ -171,7 +171,7 @@ export class Instance {
     }
     const { ledger } = this;
     if (ledger?.connection.missed === true && !this.#mayEnd) {
-      return `it closed its connection when nobody asked it to, after it had acknowledged ${ledger.acknowledged} of ${ledger.delivered}`;
+      return `it closed its connection when nobody asked it to, after it had acknowledged ${ledger.acknowledged} of ${ledger.delivered}${this.#process.lastWords}`;
     }
     return undefined;
   }

@@ -60,7 +60,12 @@ export class Process {
     if (this.exit === undefined) return undefined;
     const { code, signal } = this.exit;
     const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-    return this.#lastWords.length === 0 ? how : `${how}; its last words: ${this.#lastWords.join(' / ')}`;
+    return `${how}${this.lastWords}`;
+  }
+
+  /** `; its last words: …`, or nothing where it said nothing on standard error. */
+  get lastWords(): string {
+    return this.#lastWords.length === 0 ? '' : `; its last words: ${this.#lastWords.join(' / ')}`;
   }
 
   #line(stream: 'stdout' | 'stderr', text: string): void {
