@@ -73,6 +73,11 @@ export class ManagedProcess {
     this.#child.stdin?.write(text);
   }
 
+  /** Ends a held standard input. */
+  endInput(): void {
+    this.#child.stdin?.end();
+  }
+
   /** Asks it to end (SIGTERM), and after `graceMs` ends it. */
   async stop(graceMs: number): Promise<Exit> {
     this.asked = true;
