@@ -4,6 +4,7 @@ import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDemoApp } from './commands/demo-app.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
@@ -60,6 +61,7 @@ export function buildProgram(shell: Shell): Command {
   for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addAppVersion, addLsp])
     add(program, shell);
   addRunNews(program);
+  addDemoApp(program, shell);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);
   return program;
