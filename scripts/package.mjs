@@ -27,10 +27,10 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { checkPackedSidecar } from './package/check.mjs';
+import { checkCommand, checkPackedSidecar } from './package/check.mjs';
 import { packCommand, stageCommand } from './package/command.mjs';
 import { notices } from './package/notices.mjs';
-import { makeSidecar } from './package/sidecar.mjs';
+import { compiledPart, makeSidecar, neededGlibc } from './package/sidecar.mjs';
 import { makeSingle, whyNoSingle } from './package/single.mjs';
 
 const UNIVERSAL_BYTES = 2 * 1024 * 1024;
@@ -93,6 +93,7 @@ async function packCommands(work) {
   await stageCommand(root, from, folder);
   const made = [];
   if (only.includes('command')) {
+    await checkCommand([process.execPath, join(folder, 'bin', 'outrigger.mjs')], version);
     made.push(await packCommand(folder, out));
     tell(made.at(-1));
   }
@@ -101,8 +102,10 @@ async function packCommands(work) {
   else if (only.includes('single')) {
     const file = join(out, `outrigger-${version}-${process.platform}-${process.arch}`);
     await makeSingle(root, folder, join(work, 'single'), file);
+    await checkCommand([file], version);
     made.push(file, `${file}.NOTICES.txt`);
-    tell(file, ` (${megabytes(gzipSync(readFileSync(file), { level: 6 }).length)} with gzip)`);
+    const squeezed = megabytes(gzipSync(readFileSync(file), { level: 6 }).length);
+    tell(file, ` (${squeezed} with gzip; needs glibc ${neededGlibc(file, compiledPart(root))})`);
   }
   const sums = made.map((file) => `${sha256(file)}  ${basename(file)}\n`);
   writeFileSync(join(out, 'SHA256SUMS'), sums.join(''));

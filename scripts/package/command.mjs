@@ -7,7 +7,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { npm } from '../npm.mjs';
 import { notices } from './notices.mjs';
-import { makeSidecar } from './sidecar.mjs';
+import { compiledPart, makeSidecar, neededGlibc } from './sidecar.mjs';
 
 /** Makes the package in `folder`. `from` is the build's output folder. */
 export async function stageCommand(root, from, folder) {
@@ -20,10 +20,13 @@ export async function stageCommand(root, from, folder) {
     const file = join('extension', 'aggregator', name);
     await cp(join(from, file), join(folder, 'dist', file));
   }
+  // The package's own files are modules, this one is CommonJS.
+  await writeFile(join(folder, 'dist', 'extension', 'package.json'), '{ "type": "commonjs" }\n');
   await writeFile(join(folder, 'THIRD-PARTY-NOTICES.txt'), notices(root, folder, 'package'));
   await dropMaps(folder);
   for (const name of ['LICENSE', 'CHANGELOG.md']) await cp(join(root, name), join(folder, name));
-  await cp(join(root, 'scripts', 'package', 'command.md'), join(folder, 'README.md'));
+  const readme = await readFile(join(root, 'scripts', 'package', 'command.md'), 'utf8');
+  await writeFile(join(folder, 'README.md'), readme.replace('GLIBC', neededGlibc(compiledPart(root))));
   await writeFile(join(folder, 'package.json'), `${JSON.stringify(await manifest(root), null, 2)}\n`);
 }
 

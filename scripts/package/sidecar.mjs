@@ -4,6 +4,7 @@
  * It is laid out like the checkout (bundle in dist/sidecar, page in dist/webview, example in examples/), so that it finds its
  * files in one way wherever it runs; `main.mjs` at its top starts it.
  */
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -23,6 +24,14 @@ export const BUNDLE = {
 
 /** Where SQLite's compiled part is after an installation. */
 export const compiledPart = (root) => join(root, COMPILED);
+
+/** The oldest C library that has all that these programs ask it for: their newest `GLIBC_2.x`. */
+export function neededGlibc(...programs) {
+  const versions = programs.flatMap((file) =>
+    [...readFileSync(file, 'latin1').matchAll(/\0GLIBC_2\.(\d+)\0/g)].map((match) => Number(match[1])),
+  );
+  return `2.${Math.max(...versions)}`;
+}
 
 /** Makes it in `folder`. `from` is the build's output folder, whose page is taken. */
 export async function makeSidecar(root, from, folder) {

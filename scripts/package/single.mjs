@@ -6,7 +6,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { notices } from './notices.mjs';
@@ -59,8 +58,10 @@ export async function makeSingle(root, command, work, file) {
   await chmod(made, 0o755);
   // A seventh of it is names for debuggers. Where there is no `strip` it stays. (Afterwards it would break the executable.)
   spawnSync('strip', [made]);
-  const { inject } = createRequire(import.meta.url)('postject');
-  await inject(made, 'NODE_SEA_BLOB', await readFile(blob), { sentinelFuse: FUSE });
+  // It warns of a section without a name, which Node's binary has; what it makes is tried by `npm run ship:check`.
+  const postject = join(root, 'node_modules', 'postject', 'dist', 'cli.js');
+  const words = [postject, made, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE];
+  must(spawnSync(process.execPath, words, { encoding: 'utf8' }), 'postject');
   // In one step, also from another file system, and over one that runs just now.
   await copyFile(made, `${file}.new`);
   await chmod(`${file}.new`, 0o755);

@@ -9,6 +9,7 @@ import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
+import { addHealth } from './commands/health.ts';
 import { addLog } from './commands/log.ts';
 import { addLsp } from './commands/lsp.ts';
 import { addMembers } from './commands/members.ts';
@@ -57,7 +58,7 @@ export function buildProgram(shell: Shell): Command {
   program.commandsGroup('Run:');
   for (const add of [addRun, addDev, addDemo, addGateway]) add(program, shell);
   program.commandsGroup('Look and act:');
-  const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
+  const looking = [addStatus, addHealth, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [...looking, addPropose, addRead, addTransfer, addSkip, addAppVersion, addLsp])
     add(program, shell);
   addRunNews(program);
