@@ -28,7 +28,7 @@ export const compiledPart = (root) => join(root, COMPILED);
 /** The oldest C library that has all that these programs ask it for: their newest `GLIBC_2.x`. */
 export function neededGlibc(...programs) {
   const versions = programs.flatMap((file) =>
-    [...readFileSync(file, 'latin1').matchAll(/\0GLIBC_2\.(\d+)\0/g)].map((match) => Number(match[1])),
+    [...readFileSync(file, 'latin1').matchAll(/\0GLIBC_2\.(\d+)(?=\0)/g)].map((match) => Number(match[1])),
   );
   return `2.${Math.max(...versions)}`;
 }
