@@ -10,6 +10,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareHaproxy } from './balancers/haproxy.mjs';
+import { prepareCheckers } from './deploy/tools.mjs';
 import { npm, outsidePath } from './npm.mjs';
 import { prepareWorkbench } from './workbench.mjs';
 
@@ -120,5 +121,5 @@ const ready = isInstalled() && isCompiled();
 const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
 if (!ready) await install();
-await Promise.all([build(), purpose === 'test' ? workbench() : undefined]);
+await Promise.all([build(), ...(purpose === 'test' ? [workbench(), prepareCheckers(root, say)] : [])]);
 if (purpose === 'test') prepareHaproxy(say);
