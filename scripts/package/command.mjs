@@ -2,7 +2,6 @@
  * The `outrigger` command as a package that npm installs: complete in itself, with SQLite's compiled part for this platform, without
  * any dependency and without install scripts. On other platforms the package `sqlite3`, installed beside it, serves.
  */
-import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { npm } from '../npm.mjs';
@@ -54,20 +53,11 @@ async function manifest(root) {
   };
 }
 
-/** Packs the folder into `out` and resolves with the path of the tarball. */
-export async function packCommand(folder, out) {
-  await npm(['pack', folder, '--pack-destination', out], { cwd: out, silent: true });
+/** Packs the folder into `out` and resolves with the path of the tarball, which is named after the platform that it is for. */
+export async function packCommand(folder, work, out) {
+  await npm(['pack', folder, '--pack-destination', work], { cwd: work, silent: true });
   const { name, version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
-  return join(out, `${name}-${version}.tgz`);
-}
-
-/** The files in a tarball, without the folder that npm puts around them. */
-export function filesIn(tarball) {
-  const { status, stdout, stderr } = spawnSync('tar', ['-tzf', tarball], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`tar ended with ${status}: ${stderr}`);
-  return stdout
-    .trim()
-    .split('\n')
-    .map((file) => file.replace(/^package\//, ''))
-    .sort();
+  const file = join(out, `${name}-${version}-${process.platform}-${process.arch}.tgz`);
+  await cp(join(work, `${name}-${version}.tgz`), file);
+  return file;
 }

@@ -50,7 +50,7 @@ describe('what is shipped', function () {
 
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'outrigger-ship-'));
-    tarball = join(folder, `outrigger-${version}.tgz`);
+    tarball = join(folder, `outrigger-${version}-${HERE}.tgz`);
     const args = [`--from=${BUILD_FOLDER}`, `--out=${folder}`, '--only=command,single'];
     const { code, said } = await run(process.execPath, [resolve('scripts/package.mjs'), ...args]);
     assert.equal(code, 0, said);
@@ -77,6 +77,23 @@ describe('what is shipped', function () {
     assert.match(
       (await run('tar', ['-xzOf', tarball, 'package/README.md'])).said,
       new RegExp(`glibc 2\\.\\d+[^]*sqlite3@${dependencies['sqlite3']?.replaceAll('.', '\\.')}`),
+    );
+  });
+
+  it('`npm pack` takes the built command, and nothing that is for work on the sources', async () => {
+    const { said } = await run('npm', [
+      'pack',
+      '--dry-run',
+      '--json',
+      '--ignore-scripts',
+      '--loglevel=error',
+    ]);
+    const [packed] = JSON.parse(said) as { files: { path: string }[] }[];
+    // SQLite's compiled part comes with the package sqlite3, notices with the packages that are not bundled.
+    const others = [`dist/sidecar/node_sqlite3-${HERE}.node`, 'THIRD-PARTY-NOTICES.txt'];
+    assert.deepEqual(
+      packed?.files.map(({ path }) => path).sort(),
+      FILES.filter((file) => !others.includes(file)).sort(),
     );
   });
 
