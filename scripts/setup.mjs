@@ -1,7 +1,8 @@
 /**
- * Runs before `npm test` and `npm run demo`: checks what they need, installs the packages where they are not installed, builds.
+ * Runs before `npm test`, `npm run demo`, `npm run package` and `npm pack`: checks what they need, installs the packages where
+ * they are not installed, builds.
  *
- *   node scripts/setup.mjs [test|demo]
+ *   node scripts/setup.mjs [test|demo|package|pack]
  *
  * MUST: use only what comes with Node.js, since a fresh clone has nothing else; say in one line what is missing (exit code 2).
  */
