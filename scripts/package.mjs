@@ -1,20 +1,37 @@
 /**
- * `npm run package`: from what was built, a small VSIX that only attaches (for every platform), and one for this platform that
- * carries the sidecar too, so that a demo cluster can be started where nothing else is installed.
+ * `npm run package`, from what was built:
  *
- *   node scripts/package.mjs [--from=dist] [--out=dist] [--only=universal|platform]
+ *   universal  a small VSIX that only attaches, for every platform
+ *   platform   a VSIX for this platform that carries the sidecar too, so that a demo cluster can be started where nothing else is
+ *   command    the `outrigger` command as a package for npm, complete in itself (that of `npm pack` gets its dependencies from a registry)
+ *   single     the same as one executable for machines without Node.js
  *
- * MUST: fail when the universal one is over its limit, or when the packed sidecar does not run.
+ *   node scripts/package.mjs [--from=dist] [--out=dist] [--only=NAME,…]
+ *
+ * MUST: fail when the universal one is over its limit, or when a packed sidecar does not run.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { checkPackedSidecar } from './package/check.mjs';
+import { gzipSync } from 'node:zlib';
+import { checkCommand, checkPackedSidecar } from './package/check.mjs';
+import { packCommand, stageCommand } from './package/command.mjs';
 import { notices } from './package/notices.mjs';
-import { makeSidecar } from './package/sidecar.mjs';
+import { compiledPart, makeSidecar, neededGlibc } from './package/sidecar.mjs';
+import { makeSingle, whyNoSingle } from './package/single.mjs';
 
 const UNIVERSAL_BYTES = 2 * 1024 * 1024;
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -27,6 +44,8 @@ const { values } = parseArgs({
 });
 const from = resolve(root, values.from);
 const out = resolve(values.out);
+const NAMES = ['universal', 'platform', 'command', 'single'];
+const only = values.only === '' ? NAMES : values.only.split(',');
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** The extension as it was built, with what every package has to say of itself. */
@@ -54,14 +73,55 @@ function pack(folder, name, target) {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`vsce ended with ${status}: ${stdout}${stderr}`);
-  const bytes = statSync(vsix).size;
-  console.log(`${vsix}  ${(bytes / 1024 / 1024).toFixed(2)} MB`);
-  return { vsix, bytes };
+  return { vsix, bytes: tell(vsix) };
+}
+
+/** Says its size, and what it has when it is downloaded. */
+function tell(file, squeezed = '') {
+  const bytes = statSync(file).size;
+  console.log(`${file}  ${megabytes(bytes)}${squeezed}`);
+  return bytes;
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1024 / 1024).toFixed(2)} MB`;
+}
+
+/** The package for npm and the executable: the second one is made from what is in the first one. */
+async function packCommands(work) {
+  const folder = join(work, 'command');
+  await stageCommand(root, from, folder);
+  const made = [];
+  if (only.includes('command')) {
+    await checkCommand([process.execPath, join(folder, 'bin', 'outrigger.mjs')], version);
+    made.push(await packCommand(folder, work, out));
+    tell(made.at(-1));
+  }
+  const why = whyNoSingle();
+  if (only.includes('single') && why !== undefined) console.log(`package: ${why}`);
+  else if (only.includes('single')) {
+    const file = join(out, `outrigger-${version}-${process.platform}-${process.arch}`);
+    await makeSingle(root, folder, join(work, 'single'), file);
+    await checkCommand([file], version);
+    made.push(file, `${file}.NOTICES.txt`);
+    const squeezed = megabytes(gzipSync(readFileSync(file), { level: 6 }).length);
+    tell(file, ` (${squeezed} with gzip; needs glibc ${neededGlibc(file, compiledPart(root))})`);
+  }
+  const sums = made.map((file) => `${sha256(file)}  ${basename(file)}\n`);
+  writeFileSync(join(out, 'SHA256SUMS'), sums.join(''));
+}
+
+function sha256(file) {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
 async function packAll(work) {
+  const unknown = only.find((name) => !NAMES.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`there is no package called ${unknown}, only ${NAMES.join(', ')}`);
   if (!existsSync(join(from, 'extension', 'package.json'))) throw new Error(`${from} has no built extension`);
-  if (values.only !== 'platform') {
+  mkdirSync(out, { recursive: true });
+  if (only.includes('universal')) {
     const folder = join(work, 'universal');
     stage(folder);
     // Only `outrigger lsp` runs it, which comes with the sidecar.
@@ -70,7 +130,7 @@ async function packAll(work) {
     if (bytes > UNIVERSAL_BYTES)
       throw new Error(`the universal VSIX has ${bytes} bytes, over ${UNIVERSAL_BYTES}`);
   }
-  if (values.only !== 'universal') {
+  if (only.includes('platform')) {
     const target = `${process.platform}-${process.arch}`;
     const folder = join(work, 'platform');
     stage(folder);
@@ -79,6 +139,7 @@ async function packAll(work) {
     await checkPackedSidecar(vsix, version);
     console.log('the packed sidecar runs by itself: it was started, led and committed');
   }
+  if (only.includes('command') || only.includes('single')) await packCommands(work);
 }
 
 const work = mkdtempSync(join(tmpdir(), 'outrigger-package-'));

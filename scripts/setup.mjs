@@ -1,7 +1,8 @@
 /**
- * Runs before `npm test` and `npm run demo`: checks what they need, installs the packages where they are not installed, builds.
+ * Runs before `npm test`, `npm run demo`, `npm run package` and `npm pack`: checks what they need, installs the packages where
+ * they are not installed, builds.
  *
- *   node scripts/setup.mjs [test|demo]
+ *   node scripts/setup.mjs [test|demo|package|pack]
  *
  * MUST: use only what comes with Node.js, since a fresh clone has nothing else; say in one line what is missing (exit code 2).
  */
@@ -10,6 +11,7 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareHaproxy } from './balancers/haproxy.mjs';
+import { prepareCheckers } from './deploy/tools.mjs';
 import { npm, outsidePath } from './npm.mjs';
 import { prepareWorkbench } from './workbench.mjs';
 
@@ -120,5 +122,5 @@ const ready = isInstalled() && isCompiled();
 const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
 if (!ready) await install();
-await Promise.all([build(), purpose === 'test' ? workbench() : undefined]);
+await Promise.all([build(), ...(purpose === 'test' ? [workbench(), prepareCheckers(root, say)] : [])]);
 if (purpose === 'test') prepareHaproxy(say);

@@ -1,6 +1,6 @@
 /**
- * Proves that a packed sidecar runs where nothing else is: unpacks the VSIX into an empty folder and starts from it, the way the
- * extension does, first `--version` and `lsp`, then one node until it leads and has committed.
+ * Proves that a packed sidecar runs where nothing else is, in an empty folder: first `--version` and `lsp`, then one node until it
+ * leads and has committed, and serves its log and its page. A VSIX is unpacked and started the way the extension does.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +12,8 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const DEADLINE_MS = 20_000;
+/** Of what a program said, the end is shown. Characters. */
+const WORDS = 1_000;
 
 /** Throws with what went wrong. */
 export async function checkPackedSidecar(vsix, version) {
@@ -24,30 +26,57 @@ export async function checkPackedSidecar(vsix, version) {
       if (existsSync(join(above, 'node_modules')))
         throw new Error(`${above} has node_modules: proves nothing`);
     }
-    const script = join(folder, 'extension', 'sidecar', 'main.mjs');
-    const env = { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder, ELECTRON_RUN_AS_NODE: '1' };
-    const options = { cwd: folder, env, encoding: 'utf8', timeout: DEADLINE_MS };
-    const said = must(spawnSync(process.execPath, [script, '--version'], options), '--version').trim();
-    if (said !== version) throw new Error(`the packed sidecar says it is ${said}, not ${version}`);
-    // Its input ends at once, and so does it.
-    must(spawnSync(process.execPath, [script, 'lsp', '--stdio'], { ...options, input: '' }), 'lsp --stdio');
-    await runOneNode(script, folder, env);
+    await check([process.execPath, join(folder, 'extension', 'sidecar', 'main.mjs')], version, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+/** The same for a command that is there already. `words` start it. Throws with what went wrong. */
+export async function checkCommand(words, version) {
+  const folder = await mkdtemp(join(tmpdir(), 'outrigger-packed-'));
+  try {
+    await check(words, version, folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function check(words, version, folder) {
+  const env = { PATH: process.env.PATH, HOME: folder, XDG_RUNTIME_DIR: folder, ELECTRON_RUN_AS_NODE: '1' };
+  const options = { cwd: folder, env, encoding: 'utf8', timeout: DEADLINE_MS };
+  const [program, ...first] = words;
+  const said = must(spawnSync(program, [...first, '--version'], options), '--version').trim();
+  if (said !== version) throw new Error(`the packed sidecar says it is ${said}, not ${version}`);
+  // Its input ends at once, and so does it.
+  must(spawnSync(program, [...first, 'lsp', '--stdio'], { ...options, input: '' }), 'lsp --stdio');
+  await runOneNode(words, folder, env);
+}
+
 function must({ status, stdout, stderr, error }, what) {
-  if (status !== 0) throw new Error(`${what} ended with ${status}: ${error?.message ?? ''}${stderr ?? ''}`);
+  const words = `${error?.message ?? ''}${stderr ?? ''}`;
+  // A bundle that fails shows its source, which is one long line.
+  if (status !== 0) throw new Error(`${what} ended with ${status}: ${words.slice(-WORDS)}`);
   return stdout;
 }
 
-async function runOneNode(script, folder, env) {
+async function runOneNode([program, ...first], folder, env) {
   const data = join(folder, 'data');
   const child = spawn(
-    process.execPath,
+    program,
     [
-      ...[script, 'run', '--id', 'n1', '--cluster', 'packed', '--data', data, '--json', '--exit-with-parent'],
+      ...[
+        ...first,
+        'run',
+        '--id',
+        'n1',
+        '--cluster',
+        'packed',
+        '--data',
+        data,
+        '--json',
+        '--exit-with-parent',
+      ],
       ...['--members', `n1=127.0.0.1:${await freePort()}`, '--http-listen', '127.0.0.1:0'],
     ],
     { cwd: folder, env, stdio: ['pipe', 'pipe', 'pipe'] },

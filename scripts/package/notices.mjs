@@ -5,8 +5,8 @@ import { join } from 'node:path';
 const PACKAGE = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\//;
 const LICENCE = /^(licen[cs]e|notice|copying)/i;
 
-/** One text. Throws for a package without a licence. */
-export function notices(root, folder) {
+/** One text about `what`. Throws for a package without a licence. */
+export function notices(root, folder, what = 'extension') {
   const names = new Set();
   for (const file of readdirSync(folder, { recursive: true })) {
     if (!file.endsWith('.map')) continue;
@@ -16,7 +16,7 @@ export function notices(root, folder) {
     }
   }
   const parts = [...names].sort().map((name) => notice(join(root, 'node_modules', name)));
-  return `This extension contains the following packages.\n\n${parts.join('\n')}`;
+  return `This ${what} contains the following packages.\n\n${parts.join('\n')}`;
 }
 
 function notice(home) {

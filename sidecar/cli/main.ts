@@ -1,44 +1,5 @@
-/**
- * The `outrigger` command. Each command is a file under `commands/`.
- *
- * MUST: end with the exit codes of PROTOCOL §2; turn a user's mistake into one line and exit code 2, and never show a stack
- * for it. A stack is shown only for our own bugs.
- */
+/** The `outrigger` command as a script for Node.js. */
 import { fileURLToPath } from 'node:url';
-import { CliError, ExitCode, messageOf, systemCode } from './errors.ts';
-import { runProgram } from './program.ts';
-import type { Shell } from './shell.ts';
-import { createTerminal } from './terminal.ts';
+import { runCommandLine } from './command-line.ts';
 
-const { stdin, stdout, stderr, env, argv } = process;
-
-const shell: Shell = {
-  env,
-  stdin,
-  out: createTerminal(stdout, env),
-  err: createTerminal(stderr, env),
-  script: fileURLToPath(import.meta.url),
-  whenUnread: () => process.exit(ExitCode.DONE),
-};
-
-// A reader that went away (`outrigger log | head`) is no failure: there is nobody left to tell.
-stdout.on('error', (error) => {
-  if (['EPIPE', 'ERR_STREAM_DESTROYED'].includes(systemCode(error))) shell.whenUnread();
-  else process.exit(ExitCode.FAILED);
-});
-stderr.on('error', (error) => {
-  if (!['EPIPE', 'ERR_STREAM_DESTROYED'].includes(systemCode(error))) process.exit(ExitCode.FAILED);
-});
-
-let exitCode: number;
-try {
-  await runProgram(shell, argv.slice(2));
-  exitCode = Number(process.exitCode ?? ExitCode.DONE);
-} catch (error) {
-  exitCode = error instanceof CliError ? error.exitCode : ExitCode.FAILED;
-  if (error instanceof CliError) shell.err.line(`outrigger: ${messageOf(error)}`);
-  else shell.err.line(`outrigger: this is a bug: ${error instanceof Error ? error.stack : String(error)}`);
-}
-// Output to a pipe may still be on its way.
-await Promise.all([stdout, stderr].map((stream) => new Promise((done) => stream.write('', done))));
-process.exit(exitCode);
+await runCommandLine(fileURLToPath(import.meta.url));

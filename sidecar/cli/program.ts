@@ -5,10 +5,12 @@ import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
 import { addConformance } from './commands/conformance.ts';
 import { addDemo } from './commands/demo.ts';
+import { addDemoApp } from './commands/demo-app.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
 import { addGateway } from './commands/gateway.ts';
+import { addHealth } from './commands/health.ts';
 import { addLog } from './commands/log.ts';
 import { addLsp } from './commands/lsp.ts';
 import { addMembers } from './commands/members.ts';
@@ -59,7 +61,7 @@ export function buildProgram(shell: Shell): Command {
   program.commandsGroup('Run:');
   for (const add of [addRun, addDev, addDemo, addGateway, addConformance]) add(program, shell);
   program.commandsGroup('Look and act:');
-  const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
+  const looking = [addStatus, addHealth, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [
     ...looking,
     addPropose,
@@ -76,6 +78,7 @@ export function buildProgram(shell: Shell): Command {
   ])
     add(program, shell);
   addRunNews(program);
+  addDemoApp(program, shell);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
   for (const command of program.commands) quiet(command, shell);
   return program;

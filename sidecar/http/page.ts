@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { carriedFile } from '../../shared/carried-files.ts';
 import { refusal } from '../../shared/codes.ts';
 import { HttpRefusal, sendBytes } from './answers.ts';
 import type { Handler } from './handlers.ts';
@@ -50,7 +51,18 @@ function places(): URL[] {
   return ['../webview/', './webview/'].map((place) => new URL(place, import.meta.url));
 }
 
+/** Those inside the single executable. */
+function carried(): Files | undefined {
+  const [html, script, style] = ['index.html', 'panel.js', 'panel.css'].map((name) =>
+    carriedFile(`dist/webview/${name}`),
+  );
+  if (html === undefined || script === undefined || style === undefined) return undefined;
+  return { 'index.html': html, 'panel.js': script, 'panel.css': style };
+}
+
 async function readFiles(): Promise<Files> {
+  const inside = carried();
+  if (inside !== undefined) return inside;
   for (const place of places()) {
     const read = (name: FileName) => readFile(new URL(name, place));
     try {

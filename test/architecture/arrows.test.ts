@@ -32,13 +32,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
   // It judges apps by the protocol alone: nothing of the sidecar's own.
   'sidecar/conformance': ['shared'],
-  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway', 'sidecar/conformance'],
+  // The demo's app where there is no Python is an example as well.
+  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway', 'sidecar/conformance', 'examples/typescript-kv'],
   // The VS Code side knows the sidecar by its public surfaces alone.
   extension: ['shared'],
   'extension/aggregator': ['shared'],
   'extension/webview': ['shared'],
   // Apps copy this folder: it stands alone.
   'clients/typescript': [],
+  // Read in five minutes, and run by Node.js as it is.
+  'examples/typescript-kv': [],
 };
 
 /** Files that folders beside their arrows may import: the words that two sides share. */
@@ -95,7 +98,7 @@ function folderOf(file: string): string | undefined {
     .sort((a, b) => b.length - a.length)[0];
 }
 
-const files = ['shared', 'sidecar', 'extension', 'clients'].flatMap(sources);
+const files = ['shared', 'sidecar', 'extension', 'clients', 'examples/typescript-kv'].flatMap(sources);
 
 describe('the arrows of the house', () => {
   it('finds the sources', () => {
@@ -159,9 +162,9 @@ describe('the arrows of the house', () => {
     });
   }
 
-  it('the client needs nothing but Node.js', () => {
+  it('the client and the example need nothing but Node.js', () => {
     const wrong = files
-      .filter((file) => file.startsWith('clients/'))
+      .filter((file) => file.startsWith('clients/') || file.startsWith('examples/'))
       .flatMap(importsOf)
       .filter(({ from }) => !from.startsWith('./') && !from.startsWith('node:'))
       .map(({ file, from }) => `${file} imports ${from}`);

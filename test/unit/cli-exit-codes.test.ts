@@ -52,6 +52,7 @@ describe('the outrigger command', () => {
       'dev',
       'demo',
       'status',
+      'health',
       'members',
       'log',
       'terms',

@@ -10,8 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endpointPath, endpointRoot } from '../../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../../shared/inspect.ts';
 import { LIMITS } from '../../../shared/limits.ts';
+import { CACHE_VARIABLE } from '../cache-folders.ts';
 import { SOCKET_PATH_BYTES } from '../config.ts';
 import { CliError, messageOf, systemCode } from '../errors.ts';
+import { startWords } from '../shell.ts';
 import { type Exit, ManagedProcess, signalGroup } from './managed-process.ts';
 import { pickPorts } from './ports.ts';
 
@@ -98,8 +100,7 @@ export class LocalCluster {
 
   async #startAll(): Promise<void> {
     this.#reaper = await ManagedProcess.start({
-      command: process.execPath,
-      args: [this.#options.script, 'reap'],
+      ...this.#ourselves('reap'),
       env: this.#options.env,
       stdin: 'held',
       onLine: () => undefined,
@@ -127,8 +128,7 @@ export class LocalCluster {
     });
     const lastWords: string[] = [];
     const child = await this.#launch(node, 'sidecar', {
-      command: process.execPath,
-      args: [this.#options.script, 'run', ...this.#sidecarArgs(node)],
+      ...this.#ourselves('run', ...this.#sidecarArgs(node)),
       env: withoutOurs(this.#options.env),
       stdin: 'held',
       onLine: (stream, text) => {
@@ -152,6 +152,11 @@ export class LocalCluster {
     child.asked = true;
     await child.kill();
     throw new CliError(`the sidecar of ${node.id} did not start: ${why}`);
+  }
+
+  #ourselves(...words: readonly string[]): { command: string; args: readonly string[] } {
+    const [command, ...args] = startWords(this.#options.script);
+    return { command, args: [...args, ...words] };
   }
 
   #sidecarArgs(node: LocalNode): string[] {
@@ -286,9 +291,14 @@ function socketPath(cluster: string, id: string, path: string): string {
   return process.platform === 'win32' ? `\\\\.\\pipe\\outrigger-${cluster}-${id}` : path;
 }
 
-/** The environment without our own variables: they would configure the sidecars behind the flags' back. */
+/**
+ * The environment without our own variables: they would configure the sidecars behind the flags' back. Where the executable keeps
+ * its unpacked part is no configuration.
+ */
 function withoutOurs(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('OUTRIGGER_')));
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !name.startsWith('OUTRIGGER_') || name === CACHE_VARIABLE),
+  );
 }
 
 /** Waits for all of them, then throws what the first failed one threw: so that nothing is still starting when we stop. */

@@ -1,8 +1,10 @@
-/** `outrigger demo`: the replicated key-value app in Python, a crash, and proof that nothing was lost. */
+/** `outrigger demo`: a replicated key-value app, a crash, and proof that nothing was lost. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import { carriedFile } from '../../../shared/carried-files.ts';
 import { LocalCluster } from '../cluster/local-cluster.ts';
 import { describeExit } from '../cluster/managed-process.ts';
 import { clusterName, openWorkspace, type Workspace } from '../cluster/workspace.ts';
@@ -10,17 +12,29 @@ import type { Copy } from '../demo/check.ts';
 import { tellStory } from '../demo/story.ts';
 import { CliError, ExitCode, messageOf, usageError } from '../errors.ts';
 import { atLeast } from '../numbers.ts';
-import { packageRoot, type Shell } from '../shell.ts';
+import { packageRoot, type Shell, spokenName, startWords } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
+import { DEMO_APP } from './demo-app.ts';
 
+/** `carried`: the one in TypeScript, which is part of this program. */
+const APP_NAMES = ['python', 'carried'] as const;
+type AppName = (typeof APP_NAMES)[number];
+interface App {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Which one it is, in words. */
+  readonly what: string;
+}
+const PYTHON_APP = 'examples/python-kv/kv.py';
 const NODES = 3;
 const APPS_MS = 15_000;
 const LISTENING = /^listening on (http:\/\/127\.0\.0\.1:\d+)$/;
 
 const HELP = `
-Starts three sidecars and three copies of examples/python-kv on this machine, writes through all of them, kills the leader
+Starts three sidecars and three copies of a key-value app on this machine, writes through all of them, kills the leader
 with kill -9 while writers write, starts it again, and checks every acknowledged write on every node.
-Then it stays up for you to play with, until Ctrl-C. It needs Python 3.8 or newer, and nothing else.
+Then it stays up for you to play with, until Ctrl-C. The app is examples/python-kv where there is Python 3.8 or newer; where
+there is none it is examples/typescript-kv, which this program carries. Nothing else is needed.
 
 Examples:
   outrigger demo
@@ -28,14 +42,18 @@ Examples:
 
 interface DemoFlags {
   readonly once?: true;
+  readonly app?: AppName;
   readonly keepDown: number;
 }
 
 export function addDemo(program: Command, shell: Shell): void {
   program
     .command('demo')
-    .description('watch a replicated app survive a crash (Python, about 10 s)')
+    .description('watch a replicated app survive a crash (about 10 s)')
     .option('--once', 'end after the check')
+    .addOption(
+      new Option('--app <which>', 'the app to run (default: python where there is one)').choices(APP_NAMES),
+    )
     .addOption(
       new Option('--keep-down <count>', 'deliberately keep so many nodes down, to see the demo fail')
         .argParser(atLeast(0, NODES))
@@ -49,18 +67,19 @@ export function addDemo(program: Command, shell: Shell): void {
 }
 
 async function demo(shell: Shell, flags: DemoFlags): Promise<number> {
-  const python = findPython();
-  const program = join(packageRoot(shell.script), 'examples', 'python-kv', 'kv.py');
-  if (!existsSync(program)) throw usageError(`the example is not there: ${program}.`);
+  const python = choosePython(flags.app);
   const workspace = await openWorkspace('outrigger-demo-', undefined);
   let cluster: LocalCluster | undefined;
   const signals = stopSignals(() => cluster?.killAll());
   const { out, err } = shell;
   try {
+    const app = await prepareApp(shell, workspace, python);
     out.line(
-      out.colors.bold('Three nodes on this machine, each a sidecar and a small key-value server in Python.'),
+      out.colors.bold(
+        `Three nodes on this machine, each a sidecar and a small key-value server ${app.what}.`,
+      ),
     );
-    const started = await startCluster(shell, workspace, python, program);
+    const started = await startCluster(shell, workspace, app);
     cluster = started.cluster;
     for (const [at, node] of cluster.nodes.entries()) {
       out.line(
@@ -85,20 +104,35 @@ async function demo(shell: Shell, flags: DemoFlags): Promise<number> {
   }
 }
 
-/** The name of a Python that is new enough. Throws CliError (exit code 2). */
-function findPython(): string {
+/** The name of a Python that is new enough; undefined where the app that we carry is to run. Throws CliError (exit code 2). */
+function choosePython(asked: AppName | undefined): string | undefined {
+  if (asked === 'carried') return undefined;
   for (const name of ['python3', 'python']) {
     const found = spawnSync(name, ['-c', 'import sys; sys.exit(0 if sys.version_info >= (3, 8) else 1)']);
     if (found.status === 0) return name;
   }
-  throw usageError('the demo needs Python 3.8 or newer as python3 on the PATH, and there is none.');
+  if (asked === undefined) return undefined;
+  throw usageError('--app python needs Python 3.8 or newer as python3 on the PATH, and there is none.');
+}
+
+/** Throws CliError (exit code 2) where the example is not there. */
+async function prepareApp({ script }: Shell, { dir }: Workspace, python: string | undefined): Promise<App> {
+  if (python === undefined) {
+    const [command, ...args] = startWords(script);
+    const what = 'in TypeScript, which this program carries';
+    return { command, args: [...args, DEMO_APP], what };
+  }
+  const inside = carriedFile(PYTHON_APP);
+  const program = inside === undefined ? join(packageRoot(script), PYTHON_APP) : join(dir, 'kv.py');
+  if (inside !== undefined) await writeFile(program, inside);
+  if (!existsSync(program)) throw usageError(`the example is not there: ${program}.`);
+  return { command: python, args: [program], what: 'in Python' };
 }
 
 async function startCluster(
   shell: Shell,
   { dir }: Workspace,
-  python: string,
-  program: string,
+  { command, args }: App,
 ): Promise<{ cluster: LocalCluster; copies: Copy[] }> {
   const apps = new Map<string, (address: string) => void>();
   const { out, err } = shell;
@@ -112,7 +146,7 @@ async function startCluster(
     nodes: NODES,
     dir,
     env: { ...shell.env, KV_PORT: '0', PYTHONDONTWRITEBYTECODE: '1' },
-    app: { command: python, args: [program] },
+    app: { command, args },
     sidecarFlags: ['--log-level', 'error'],
     onLine: (node, part, stream, text) => {
       const address = part === 'app' ? LISTENING.exec(text)?.[1] : undefined;
@@ -138,7 +172,7 @@ async function startCluster(
 }
 
 async function stayUp(
-  { out }: Shell,
+  { out, script }: Shell,
   cluster: LocalCluster,
   copies: readonly Copy[],
   stopped: Promise<void>,
@@ -152,9 +186,7 @@ async function stayUp(
     `curl -X PUT -d 'hello' ${first?.app}/greeting`,
     `curl -i ${second?.app}/greeting`,
     `curl ${cluster.node(id).http}/v1/status`,
-    'node bin/outrigger.mjs status',
-    'node bin/outrigger.mjs log',
-    'node bin/outrigger.mjs transfer',
+    ...['status', 'log', 'transfer'].map((command) => `${spokenName(script)} ${command}`),
   ]) {
     out.line(`  ${out.colors.cyan(line)}`);
   }

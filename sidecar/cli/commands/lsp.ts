@@ -5,8 +5,11 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { compileFunction } from 'node:vm';
 import type { Command } from 'commander';
+import { carriedFile } from '../../../shared/carried-files.ts';
 import { CliError, usageError } from '../errors.ts';
 import type { Shell } from '../shell.ts';
 
@@ -17,6 +20,9 @@ folding, symbols and links. It ends when its input ends.
 Example (Neovim):
   vim.lsp.start({ name = 'outrigger', cmd = { 'outrigger', 'lsp', '--stdio' } })`;
 
+/** The server's bundle inside the single executable. */
+const CARRIED = 'dist/extension/aggregator/stdio.js';
+
 export function addLsp(program: Command, shell: Shell): void {
   program
     .command('lsp')
@@ -25,7 +31,9 @@ export function addLsp(program: Command, shell: Shell): void {
     .addHelpText('after', HELP)
     .action(async (flags: { stdio?: true }) => {
       if (flags.stdio !== true) throw usageError('say how the editor speaks to it: --stdio.');
-      process.exitCode = await serve(shell, findAggregator(shell.script));
+      const inside = carriedFile(CARRIED);
+      if (inside !== undefined) await serveHere(Buffer.from(inside).toString('utf8'), shell.script);
+      else process.exitCode = await serve(shell, findAggregator(shell.script));
     });
 }
 
@@ -47,6 +55,15 @@ function findAggregator(script: string): string {
   const found = files.find((file) => existsSync(file));
   if (found !== undefined) return found;
   throw new CliError(`the language server is not here (${files[0]}); build it with \`npm run build\`.`);
+}
+
+/** Inside the single executable there is no Node.js to start another script with. The server ends this process when it ends. */
+function serveHere(code: string, script: string): Promise<never> {
+  const module = { exports: {} };
+  const names = ['exports', 'require', 'module', '__filename', '__dirname'];
+  const run = compileFunction(code, names, { filename: CARRIED });
+  run(module.exports, createRequire(script), module, script, dirname(script));
+  return new Promise(() => undefined);
 }
 
 /** Runs the server until it ends; resolves to its exit code. Rejects with CliError where it cannot be started. */

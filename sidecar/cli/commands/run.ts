@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { loadConfig, type SettingName } from '../config.ts';
 import { CliError, ExitCode, messageOf } from '../errors.ts';
-import type { Shell } from '../shell.ts';
+import { type Shell, startWords } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
 import { RUN_NEWS } from './run-news.ts';
 
@@ -104,13 +104,16 @@ function givenOnly(flags: RunFlags, command: Command): RunFlags {
 async function run(shell: Shell, { json, exitWithParent, ...flags }: RunFlags): Promise<number> {
   const options = {
     ...loadConfig(flags, shell.env),
-    newsRunner: [process.execPath, shell.script, RUN_NEWS, '--'],
+    newsRunner: [...startWords(shell.script), RUN_NEWS, '--'],
   };
   const signals = stopSignals();
   if (exitWithParent) shell.stdin.on('end', signals.stop).on('error', signals.stop).resume();
-  const { startSidecar } = await import('../../node/sidecar.ts');
+  // Where SQLite's compiled part cannot be loaded, this fails.
+  const { startSidecar } = await import('../../node/sidecar.ts').catch((error: unknown) => {
+    throw hasExitCode(error) ? new CliError(messageOf(error), error.exitCode) : error;
+  });
   const sidecar = await startSidecar(options).catch((error: unknown) => {
-    throw new CliError(messageOf(error), exitCodeOf(error));
+    throw new CliError(messageOf(error), hasExitCode(error) ? error.exitCode : ExitCode.FAILED);
   });
   const bound = {
     node: options.id,
@@ -136,8 +139,6 @@ async function run(shell: Shell, { json, exitWithParent, ...flags }: RunFlags): 
   return code ?? ExitCode.DONE;
 }
 
-function exitCodeOf(error: unknown): number {
-  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number')
-    return error.exitCode;
-  return ExitCode.FAILED;
+function hasExitCode(error: unknown): error is Error & { exitCode: number } {
+  return error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number';
 }
