@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
+import { addCerts } from './commands/certs.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
@@ -55,7 +56,7 @@ export function buildProgram(shell: Shell): Command {
     .addHelpText('after', HELP);
   quiet(program, shell);
   program.commandsGroup('Run:');
-  for (const add of [addRun, addDev, addDemo, addGateway]) add(program, shell);
+  for (const add of [addRun, addDev, addDemo, addGateway, addCerts]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [
@@ -71,7 +72,10 @@ export function buildProgram(shell: Shell): Command {
     add(program, shell);
   addRunNews(program);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
-  for (const command of program.commands) quiet(command, shell);
+  for (const command of program.commands) {
+    quiet(command, shell);
+    for (const inner of command.commands) quiet(inner, shell);
+  }
   return program;
 }
 
