@@ -2,11 +2,11 @@
  * The sidecar-to-sidecar transport: one outgoing link and one incoming connection per peer.
  *
  * MUST: deliver messages of one peer in the order they were sent, each under the name its handshake proved,
- * and never keep one for a peer that is not connected: Raft sends again. MUST NOT leave this machine until
- * there is TLS.
+ * and never keep one for a peer that is not connected: Raft sends again. MUST NOT leave this machine without TLS.
  */
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerMessage } from '../../shared/messages.ts';
+import type { TlsSource } from '../../shared/tls.ts';
 import { Acceptor } from './acceptor.ts';
 import { decodeMessage, PeerEncoder } from './codec.ts';
 import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from './contract.ts';
@@ -17,6 +17,7 @@ import { answerHello } from './handshake.ts';
 import type { Hello } from './hello-codec.ts';
 import { assertLoopback } from './loopback.ts';
 import type { Log } from './sockets.ts';
+import { TlsDialing } from './tls.ts';
 
 export interface TransportOptions {
   readonly cluster: string;
@@ -31,6 +32,8 @@ export interface TransportOptions {
   /** In 0 … 1; spreads the pauses between dials. */
   random(): number;
   readonly log: Log;
+  /** Certificates: then every connection has TLS, in both directions, and addresses may be off this machine. */
+  readonly tls?: TlsSource | undefined;
 }
 
 interface Peer {
@@ -47,6 +50,7 @@ export class TcpTransport implements Transport {
   readonly #acceptor: Acceptor;
   readonly #encoder = new PeerEncoder();
   readonly #peers = new Map<string, Peer>();
+  readonly #dialing: TlsDialing | undefined;
   readonly #faults: Record<FrameFault, number> = { TOO_LONG: 0, BAD_CRC: 0, UNDECODABLE: 0, NOT_ALLOWED: 0 };
   #tooLarge = 0;
   #noSuchPeer = 0;
@@ -55,10 +59,12 @@ export class TcpTransport implements Transport {
   #closed = false;
   #http = '';
 
-  /** Throws an Error with one clear sentence for an address off this machine. */
+  /** Throws an Error with one clear sentence for an address off this machine without TLS. */
   constructor(options: TransportOptions) {
-    assertLoopback(options.listen.host, 'the peer listen address');
+    const { tls, cluster } = options;
+    if (tls === undefined) assertLoopback(options.listen.host, 'the peer listen address');
     this.#options = options;
+    this.#dialing = tls === undefined ? undefined : new TlsDialing(tls, cluster);
     this.#acceptor = this.#createAcceptor();
     this.setMembers(options.members);
   }
@@ -77,9 +83,11 @@ export class TcpTransport implements Transport {
     this.#http = url;
   }
 
-  /** Throws before anything changes if an address is off this machine. */
+  /** Throws before anything changes if an address is off this machine and there is no TLS. */
   setMembers(members: readonly PeerAddress[]): void {
-    for (const member of members) assertLoopback(member.host, `the address of ${member.id}`);
+    if (this.#dialing === undefined) {
+      for (const member of members) assertLoopback(member.host, `the address of ${member.id}`);
+    }
     if (this.#closed) return;
     const wanted = new Map(members.map((member) => [member.id, member]));
     wanted.delete(this.#options.self);
@@ -150,6 +158,7 @@ export class TcpTransport implements Transport {
       hello: () => this.#hello(id),
       random: this.#options.random,
       log: this.#options.log,
+      tls: this.#dialing,
       up: () => this.#listener?.link?.(id, true, '', 'OUT'),
       down: (reason) => this.#listener?.link?.(id, false, reason, 'OUT'),
       told: (http, features) => this.#learn(id, http, features),
@@ -158,10 +167,11 @@ export class TcpTransport implements Transport {
   }
 
   #createAcceptor(): Acceptor {
-    const { self, cluster, log } = this.#options;
+    const { self, cluster, log, tls } = this.#options;
     const us = { self, cluster, isMember: (id: string) => this.#peers.has(id) };
     return new Acceptor({
       log,
+      tls: tls === undefined ? undefined : { source: tls, us: { cluster, node: self } },
       answer: (hello) => answerHello(hello, us, this.#http),
       up: (hello) => {
         log('info', 'incoming peer link up', { peer: hello.from, version: hello.version });
