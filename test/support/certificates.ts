@@ -31,9 +31,8 @@ export class TestCa {
     id: string,
     more: { cluster?: string; uri?: string; hosts?: readonly string[] } & Partial<typeof USUAL> = {},
   ): Issued {
-    const { cluster = this.cluster, hosts = ['localhost', '127.0.0.1', '127.0.0.2'], ...rest } = more;
-    const uri = rest.uri ?? nodeUri({ cluster, node: id });
-    const named = uri === '' ? {} : { uri };
+    const { cluster = this.cluster, hosts = ['localhost', '127.0.0.1', '127.0.0.2'], uri, ...rest } = more;
+    const named = uri === '' ? {} : { uri: uri ?? nodeUri({ cluster, node: id }) };
     const signer = { name: this.name, key: createPrivateKey(this.issued.key) };
     return issueNode(signer, { name: id, hosts, ...USUAL, ...rest, ...named });
   }
