@@ -22,6 +22,8 @@ import { createLogger, type LogLevel } from '../record/logger.ts';
 import { Metrics } from '../record/metrics.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
+import { Certificates, type TlsFiles } from '../tls/certificates.ts';
+import { CertificateError } from '../tls/credentials.ts';
 import { NodeAppHost } from './app-host.ts';
 import { type BalancerOptions, Balancers } from './balancers.ts';
 import { NodeHttpHost } from './http-host.ts';
@@ -37,6 +39,8 @@ export interface SidecarOptions extends BalancerOptions {
   /** A path, or `tcp://127.0.0.1:PORT`. */
   readonly appSocket: string;
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
+  /** Certificates: with them, and only with them, addresses may be off this machine. */
+  readonly tls?: TlsFiles | undefined;
   /** Secrets that other nodes have too; absent: its own, made in the data folder. */
   readonly tokenFile?: string | undefined;
   readonly control: boolean;
@@ -114,6 +118,7 @@ class RunningSidecar implements Sidecar {
   #httpServer: HttpServer | undefined;
   #metrics: Metrics | undefined;
   #balancers: Balancers | undefined;
+  #certificates: Certificates | undefined;
   #agents: Sidecar['agents'] = {};
   #endpointFile: string | undefined;
   #peer = '';
@@ -150,6 +155,7 @@ class RunningSidecar implements Sidecar {
     }
     // A mistake of the operator is found before there is a data folder.
     const given = await givenTokens(this.#options.tokenFile);
+    const certificates = await this.#openCertificates();
     const transport = new TcpTransport({
       cluster,
       self: id,
@@ -158,12 +164,30 @@ class RunningSidecar implements Sidecar {
       members,
       random: Math.random,
       log: (level, message, fields) => this.#log[level](fields, message),
+      tls: certificates.peers,
     });
     this.#transport = transport;
     const stored = await this.#openStore();
     this.#createNode(stored, transport);
-    await this.#startSurfaces(transport, given);
+    await this.#startSurfaces(transport, given, certificates);
     this.#node.start();
+    certificates.start();
+  }
+
+  async #openCertificates(): Promise<Certificates> {
+    const { tls, cluster, id: node } = this.#options;
+    try {
+      const opened = await Certificates.open(tls, { cluster, node }, (what, uses, sentence, ms) => {
+        const level = what === 'EXPIRED' ? 'error' : what === 'RENEWED' ? 'info' : 'warn';
+        this.#log[level]({ uses, days: Math.floor(ms / 86_400_000) }, sentence);
+        this.#node.recorder.certificate(what, uses, sentence, ms);
+      });
+      this.#certificates = opened;
+      return opened;
+    } catch (error) {
+      if (error instanceof CertificateError) throw new StartError(2, error.message, { cause: error });
+      throw error;
+    }
   }
 
   async #openStore(): Promise<StoredState> {
@@ -229,7 +253,11 @@ class RunningSidecar implements Sidecar {
     });
   }
 
-  async #startSurfaces(transport: TcpTransport, given: TokenFile | undefined): Promise<void> {
+  async #startSurfaces(
+    transport: TcpTransport,
+    given: TokenFile | undefined,
+    certificates: Certificates,
+  ): Promise<void> {
     const { id, cluster, dataDir, control, members } = this.#options;
     const node = this.#node;
     const tokenFile = this.#options.tokenFile ?? join(dataDir, 'tokens.json');
@@ -246,7 +274,7 @@ class RunningSidecar implements Sidecar {
     });
     this.#app = app;
     const delivered = (): number => app.stats().delivered ?? 0;
-    const metrics = new Metrics({ sample: () => sampleNode(node, delivered()) });
+    const metrics = new Metrics({ sample: () => sampleNode(node, delivered(), certificates.secondsLeft()) });
     this.#metrics = metrics;
     const httpHost = new NodeHttpHost({
       node,
@@ -256,6 +284,7 @@ class RunningSidecar implements Sidecar {
       members,
       http: () => this.http,
       delivered,
+      certificates: () => certificates.status(),
       metrics: () => {
         reportOutcomes(node, metrics);
         return metrics.scrape();
@@ -273,6 +302,8 @@ class RunningSidecar implements Sidecar {
     this.#httpServer = await startHttp({
       host: httpHost,
       listen: this.#options.httpListen,
+      tls: certificates.http,
+      publicHost: members.find((member) => member.id === id)?.host,
       tokens: tokenCheck(tokens),
       log: this.#log,
     });
@@ -288,6 +319,7 @@ class RunningSidecar implements Sidecar {
       cluster,
       node: id,
       http: this.http,
+      ...(certificates.httpCa === undefined ? {} : { ca: certificates.httpCa }),
       appSocket: this.#appSocket,
       tokenFile,
       control,
@@ -354,6 +386,7 @@ class RunningSidecar implements Sidecar {
   async abandon(): Promise<void> {
     if (this.#endpointFile !== undefined) await removeEndpointFile(this.#endpointFile);
     this.#metrics?.close();
+    this.#certificates?.close();
     await Promise.allSettled([
       this.#balancers?.close(),
       this.#app?.close(),

@@ -65,6 +65,14 @@ export function addRun(program: Command, shell: Shell): void {
       '--token-file <file>',
       'secrets for HTTP, the same file on all nodes for clients of any node (default: its own, in --data)',
     )
+    .option(
+      '--tls-ca <file>',
+      'PEM: the CA of all nodes; with the two below peers and HTTP speak TLS (docs/tls.md)',
+    )
+    .option('--tls-cert <file>', 'PEM: certificate of this node, as `outrigger certs` makes it')
+    .option('--tls-key <file>', 'PEM: its key')
+    .option('--http-tls-cert <file>', 'PEM: another certificate for HTTP (default: that of --tls-cert)')
+    .option('--http-tls-key <file>', 'PEM: its key')
     .option('--control', 'allow faults to be injected (for tests; never in production)')
     .option('--election-min-ms <ms>', 'shortest time without a leader before it campaigns (default: 150)')
     .option('--election-max-ms <ms>', 'longest such time (default: 300)')
