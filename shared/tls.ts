@@ -42,6 +42,7 @@ const CERTIFICATE_WORDS: Readonly<Record<string, string>> = {
 /** What failed within the handshake, or was said by the other side about us. */
 const HANDSHAKE_WORDS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'the other side does not speak TLS',
+  EPROTO: 'the other side does not speak TLS, or none that we take',
   ERR_SSL_HTTP_REQUEST: 'it was plain HTTP, and this port takes TLS only',
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'the other side speaks no version of TLS that we take',
   ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'the other side takes no version of TLS that we speak',

@@ -8,9 +8,9 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { Readable } from 'node:stream';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { type NodeName, notTheNode, readNames } from '../../shared/node-certificate.ts';
+import type { NodeName } from '../../shared/node-certificate.ts';
 import { codeOf } from '../../shared/private-file.ts';
+import { wrongServer } from '../../shared/server-identity.ts';
 import { tlsFault } from '../../shared/tls.ts';
 import { usageError } from './errors.ts';
 
@@ -52,16 +52,6 @@ export async function fetchFrom(url: URL, asked: Asked, trust: Trust): Promise<R
 /** What a failed connection means where it is about TLS; undefined where it is not. */
 export function secureFault(error: unknown): string | undefined {
   return tlsFault(codeOf(error));
-}
-
-function wrongServer(
-  host: string,
-  certificate: PeerCertificate,
-  node: NodeName | undefined,
-): Error | undefined {
-  const wrongHost = checkServerIdentity(host, certificate);
-  if (wrongHost === undefined || node === undefined) return wrongHost;
-  return notTheNode(readNames(certificate.subjectaltname), node) === undefined ? undefined : wrongHost;
 }
 
 function responseOf(incoming: IncomingMessage): Response {
