@@ -84,7 +84,7 @@ function httpListen(text: string): GatewayOptions['httpListen'] {
   const address = parseAddress(text);
   if (isLoopback(address.host)) return address;
   throw new RangeError(
-    `has the host ${address.host}, which other machines can reach, and that needs TLS, which this version does not have: use 127.0.0.1`,
+    `has the host ${address.host}, which other machines can reach, and a gateway has no TLS: use 127.0.0.1`,
   );
 }
 

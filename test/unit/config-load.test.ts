@@ -190,7 +190,7 @@ describe('configuration of run', () => {
     [
       'news to another machine',
       { leaderNewsUrl: 'http://balancer.example/' },
-      /^--leader-news-url must be on this machine, since there is no TLS yet.*, not balancer\.example\.$/,
+      /^--leader-news-url must be on this machine, since news goes by plain HTTP.*, not balancer\.example\.$/,
     ],
     [
       'news with a password',
