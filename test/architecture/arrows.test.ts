@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/news',
     'sidecar/tls',
   ],
-  'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
+  'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record', 'sidecar/tls'],
   'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway'],
   // The VS Code side knows the sidecar by its public surfaces alone.
   extension: ['shared'],
