@@ -3,11 +3,10 @@
  *
  * MUST: refuse files that cannot work before anything listens.
  */
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { CertificateStatus, CertificateUse } from '../../shared/inspect.ts';
 import type { NodeName } from '../../shared/node-certificate.ts';
 import type { TlsSource } from '../../shared/tls.ts';
+import { certificatesIn } from './credentials.ts';
 import { CertificateKeeper, type CertificateNews } from './keeper.ts';
 
 /** What the operator configured. Paths. */
@@ -89,13 +88,12 @@ export class Certificates {
   }
 }
 
-/** Is the last certificate of the chain in `cert` by a CA in `ca`? Both were read before. */
+/** Did a CA in the file `ca` make one of the chain in `cert`? Throws CertificateError for a file that cannot be read. */
 async function madeBy(cert: string | undefined, ca: string | undefined): Promise<boolean> {
   if (cert === undefined || ca === undefined) return false;
-  const read = async (path: string): Promise<X509Certificate[]> =>
-    (
-      (await readFile(path, 'utf8')).match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
-    ).map((block) => new X509Certificate(block));
-  const [chain, cas] = [await read(cert), await read(ca)];
+  const [chain, cas] = [
+    await certificatesIn(cert, 'the certificate file'),
+    await certificatesIn(ca, 'the CA file'),
+  ];
   return chain.some((one) => cas.some((by) => one.checkIssued(by) && one.verify(by.publicKey)));
 }

@@ -49,6 +49,11 @@ export async function readCertificateFiles(files: CertificateFiles): Promise<Raw
   };
 }
 
+/** The certificates in one file. Throws CertificateError. */
+export async function certificatesIn(path: string, what: string): Promise<X509Certificate[]> {
+  return certificatesOf(await readPem(path, what, false), `${what} ${path}`);
+}
+
 export interface RawFiles {
   readonly ca: string | undefined;
   readonly cert: string;

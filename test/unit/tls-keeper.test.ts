@@ -174,6 +174,11 @@ describe('tls: a certificate kept', () => {
     const foreign = await writeIssued(folder, 'public', new TestCa('c', 'public').node('web', { uri: '' }));
     const opened = await open(foreign);
     assert.equal(opened.httpCa, undefined);
+    const lost = Certificates.open({ ca: join(folder, 'none'), http: same }, NODE, () => undefined);
+    await assert.rejects(
+      lost,
+      /^CertificateError: the CA file .*none cannot be read: there is no such file$/,
+    );
     assert.deepEqual(
       opened.status().map(({ use }) => use),
       ['PEERS', 'HTTP'],
