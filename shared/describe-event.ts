@@ -110,6 +110,17 @@ function describeLoop(event: RaftEvent): string {
   return `its process did not run for ${ms}: ${causeInWords(event.cause)}`;
 }
 
+function describeCertificate(event: RaftEvent): string {
+  const left = event.ms === undefined || event.ms <= 0 ? '' : ` in ${forMs(event.ms)}`;
+  const what: Readonly<Partial<Record<EventCause, string>>> = {
+    EXPIRING: `ends${left}`,
+    EXPIRED: 'has expired',
+    RENEWED: 'was renewed',
+    REFUSED: 'cannot be renewed',
+  };
+  return `its certificate ${what[event.cause] ?? causeInWords(event.cause)}${because(event.reason)}`;
+}
+
 const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> = {
   STARTED: (event) => `started in term ${event.term}, its log ends at ${event.index ?? 0}`,
   STOPPING: (event) => `stops by itself: ${causeInWords(event.cause)}${because(event.reason)}`,
@@ -153,6 +164,7 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
     `its log begins behind a snapshot now, which has everything up to entry ${event.index ?? 0}, ${byteSize(event.bytes ?? 0)}`,
   COMPACTED: (event) => `dropped the entries up to ${event.index ?? 0}, which snapshots have`,
   WHOLE: () => 'its log is proven whole again: it votes',
+  CERTIFICATE: describeCertificate,
 };
 
 /** One line, without the node's name and without a full stop. Never throws, also not for kinds of a newer sidecar. */

@@ -10,6 +10,7 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import * as z from 'zod';
 import type { EndpointFile, TokenFile } from './inspect.ts';
+import { NAME_PATTERN } from './names.ts';
 import {
   codeOf,
   ensurePrivateFolder,
@@ -18,8 +19,7 @@ import {
   replacePrivateFile,
 } from './private-file.ts';
 
-/** A cluster or node name: it is part of file names, header values and metrics, so it is kept plain. */
-export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+export { NAME_PATTERN };
 export const nameSchema = z
   .string()
   .regex(
@@ -38,6 +38,7 @@ export const endpointFileSchema = z.object({
   cluster: nameSchema,
   node: nameSchema,
   http: z.url({ protocol: /^https?$/ }),
+  ca: z.string().exactOptional(),
   appSocket: z.string(),
   tokenFile: z.string(),
   control: z.boolean(),

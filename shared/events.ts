@@ -80,6 +80,11 @@ export const EVENT_KINDS = [
   'COMPACTED',
   /** The log is proven whole again: the node votes. cause REPAIRED. */
   'WHOLE',
+  /**
+   * The certificate of this node, for what `state` says (PEERS, HTTP, or both with a plus sign). `ms`: until it ends; `reason`.
+   * cause EXPIRING (less than 14 days are left), EXPIRED, RENEWED (new files are in use), REFUSED (new files cannot be used).
+   */
+  'CERTIFICATE',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
@@ -127,6 +132,9 @@ export const EVENT_CAUSES = [
   'RESUMED',
   'FETCHED',
   'SNAPSHOT',
+  'EXPIRING',
+  'EXPIRED',
+  'RENEWED',
 ] as const;
 export type EventCause = Cause | (typeof EVENT_CAUSES)[number];
 

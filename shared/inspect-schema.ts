@@ -10,7 +10,14 @@ import * as z from 'zod';
 import { APP_STATES } from './app-conditions.ts';
 import { CAUSES } from './causes.ts';
 import { EVENT_CAUSES, EVENT_KINDS, type RaftEvent } from './events.ts';
-import type { LogEntryView, LogPage, NodeStatus, StageTimes, TermsView } from './inspect.ts';
+import {
+  CERTIFICATE_USES,
+  type LogEntryView,
+  type LogPage,
+  type NodeStatus,
+  type StageTimes,
+  type TermsView,
+} from './inspect.ts';
 import { LIMITS } from './limits.ts';
 
 /** What one answer may hold. Over it: the answer is refused, except for texts, which are cut. */
@@ -24,6 +31,8 @@ export const ANSWER_LIMITS = {
   members: 256,
   /** Conditions that an app may have been in. */
   incidents: 64,
+  /** Uses of certificates. */
+  certificates: 16,
   /** Term runs of one log: one election a second for twelve days. */
   termRuns: 1_000_000,
   /** Base64 of the largest command. */
@@ -74,6 +83,13 @@ const divergence = z.object({
   nodes: names,
   after: count,
   through: count,
+  reason: text,
+});
+
+const certificate = z.object({
+  use: z.enum(CERTIFICATE_USES),
+  state: z.enum(['VALID', 'EXPIRING', 'EXPIRED']),
+  notAfter: ms,
   reason: text,
 });
 
@@ -133,6 +149,7 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
   leaderContactMs: ms.nullable(),
   applyLag: z.object({ entries: count, ms }),
   control: z.boolean(),
+  certificates: z.array(certificate).max(ANSWER_LIMITS.certificates).exactOptional(),
 });
 
 /** Runs that could be those of a log: none empty, each next to the one before, in growing terms. */

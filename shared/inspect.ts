@@ -114,6 +114,19 @@ export interface StoreStatus {
   readonly lastCommitMs: number;
 }
 
+/** One use of a certificate of this node, while it has TLS. */
+export interface CertificateStatus {
+  readonly use: CertificateUse;
+  /** EXPIRING: it needs to be renewed. EXPIRED: nobody takes it any more. */
+  readonly state: 'VALID' | 'EXPIRING' | 'EXPIRED';
+  /** Its last moment, ms since the epoch. */
+  readonly notAfter: number;
+  /** Why the files as they are now are not used, one sentence; '' where they are. */
+  readonly reason: string;
+}
+export const CERTIFICATE_USES = ['PEERS', 'HTTP'] as const;
+export type CertificateUse = (typeof CERTIFICATE_USES)[number];
+
 /** Of the HTTP answers and the event stream. It grows when those who know only the old one would misread the new. */
 export const INSPECT_PROTOCOL = 1;
 
@@ -161,6 +174,8 @@ export interface NodeStatus {
   readonly applyLag: Lag;
   /** May faults be injected (`--control`)? */
   readonly control: boolean;
+  /** Empty without TLS. Absent from older sidecars. */
+  readonly certificates?: readonly CertificateStatus[];
 }
 
 /** When one node saw an entry pass each stage: wall clock of that node, ms with fractions; absent where it did not, or forgot. */
@@ -267,6 +282,8 @@ export interface EndpointFile {
   readonly cluster: string;
   readonly node: string;
   readonly http: string;
+  /** The file of the CA that its HTTPS certificate is of; absent without TLS, and where any other CA made it. */
+  readonly ca?: string;
   readonly appSocket: string;
   readonly tokenFile: string;
   readonly control: boolean;

@@ -39,7 +39,7 @@ export function parseNewsUrl(text: string): string {
   const here = hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
   if (!here) {
     throw new RangeError(
-      `must be on this machine, since there is no TLS yet: http://127.0.0.1:PORT/…, not ${hostname}`,
+      `must be on this machine, since news goes by plain HTTP: http://127.0.0.1:PORT/…, not ${hostname}`,
     );
   }
   if (url.username !== '' || url.password !== '' || url.hash !== '') {

@@ -63,9 +63,25 @@ export const LIMITS = {
   overloadedRestMs: 0,
   /** Bytes waiting for one peer. Over it: messages are dropped and counted (Raft sends again). */
   peerQueueBytes: 32 * 1024 * 1024,
+  /** Nodes of the cluster that our own log does not name, and that are answered all the same. Over it: UNKNOWN_NODE. */
+  peerGuests: 8,
   /** TCP connect to a peer, and from there to its handshake reply. Over it: given up, dialled again later. */
   peerConnectMs: 2_000,
   peerHandshakeMs: 5_000,
+  /** TLS handshakes that one listener has open. Over it: the new connection is closed at once. */
+  tlsHandshakes: 64,
+  /** From an HTTP connection to the end of its TLS handshake. Over it: the connection closes. (Peers: `peerHandshakeMs`.) */
+  tlsHandshakeMs: 5_000,
+  /** How often the files of certificates are looked at. What changed, and is the same at two looks, counts. */
+  tlsReloadMs: 1_000,
+  /** One such file. Over it: refused. */
+  tlsFileBytes: 256 * 1024,
+  /** How long before its end a certificate is warned of, and how often that is said in the log. */
+  certificateWarnMs: 14 * 86_400_000,
+  certificateWarnAgainMs: 86_400_000,
+  /** The same refusal of a TLS connection from the same address is said in the log once in so long, for so many of them. */
+  tlsRefusalMs: 60_000,
+  tlsRefusals: 256,
   /** First frame of each side of a peer connection. Over it: the connection closes. */
   peerHelloBytes: 4 * 1024,
   /** Incoming peer connections. Over it: closed at once. */

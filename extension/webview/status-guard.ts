@@ -5,15 +5,17 @@
  */
 import { APP_STATES } from '../../shared/app-conditions.ts';
 import type { Membership, Role } from '../../shared/entry.ts';
-import type {
-  AppIncident,
-  AppStatus,
-  DivergenceStatus,
-  Lag,
-  MemberStatus,
-  NodeStatus,
-  ProgressStatus,
-  StoreStatus,
+import {
+  type AppIncident,
+  type AppStatus,
+  CERTIFICATE_USES,
+  type CertificateStatus,
+  type DivergenceStatus,
+  type Lag,
+  type MemberStatus,
+  type NodeStatus,
+  type ProgressStatus,
+  type StoreStatus,
 } from '../../shared/inspect.ts';
 import { isFlag, isIndex, isNumber, isText, listOf, oneOf, optional, orNull, shape } from './guards.ts';
 
@@ -21,6 +23,8 @@ import { isFlag, isIndex, isNumber, isText, listOf, oneOf, optional, orNull, sha
 const MEMBERS = 256;
 /** Kinds of trouble of one app. Over it as well. */
 const INCIDENTS = 64;
+/** Uses of certificates. Over it as well. */
+const CERTIFICATES = 16;
 
 export const isRole = oneOf<Role>(['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER']);
 const isNames = listOf(isText, MEMBERS);
@@ -80,6 +84,13 @@ const isDivergence = shape<DivergenceStatus>({
   reason: isText,
 });
 
+const isCertificate = shape<CertificateStatus>({
+  use: oneOf(CERTIFICATE_USES),
+  state: oneOf(['VALID', 'EXPIRING', 'EXPIRED']),
+  notAfter: isNumber,
+  reason: isText,
+});
+
 const isStore = shape<StoreStatus>({
   state: isText,
   reason: isText,
@@ -131,4 +142,5 @@ export const isNodeStatus = shape<NodeStatus>({
   leaderContactMs: orNull(isNumber),
   applyLag: shape<Lag>({ entries: isIndex, ms: isNumber }),
   control: isFlag,
+  certificates: optional(listOf(isCertificate, CERTIFICATES)),
 });

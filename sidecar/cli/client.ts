@@ -4,8 +4,9 @@
  * MUST: say of a failed write whether it may still take effect. MUST NOT retry.
  */
 import { readTokenFile } from '../../shared/endpoint-files.ts';
-import type { TokenFile } from '../../shared/inspect.ts';
+import type { NodeStatus, TokenFile } from '../../shared/inspect.ts';
 import { CliError, messageOf, usageError } from './errors.ts';
+import { type Asked, fetchFrom, secureFault, type Trust } from './secure-fetch.ts';
 
 /** Where a sidecar is, and where its tokens are. */
 export interface Target {
@@ -13,6 +14,8 @@ export interface Target {
   readonly name: string;
   readonly http: string;
   readonly tokenFile: string | undefined;
+  /** Whose certificate is taken at an https:// address. */
+  readonly trust?: Trust;
 }
 
 export interface Answer {
@@ -39,6 +42,13 @@ export class Client {
     return this.#json<T>(await this.#request('GET', path, scope, undefined, QUESTION_MS));
   }
 
+  /** How the node is. Where its address is HTTPS it may be off this machine, where that needs a token. Throws CliError. */
+  status(): Promise<NodeStatus> {
+    const { http, tokenFile } = this.target;
+    const scope = http.startsWith('https:') && tokenFile !== undefined ? 'view' : undefined;
+    return this.get<NodeStatus>('/v1/status', scope);
+  }
+
   /** POST of a JSON body for a JSON answer. Throws CliError. */
   async post<T>(path: string, scope: keyof TokenFile, body: unknown, timeoutMs = PROPOSAL_MS): Promise<T> {
     const answer = await this.#request('POST', path, scope, JSON.stringify(body), timeoutMs);
@@ -59,7 +69,7 @@ export class Client {
   async stream(path: string, scope: keyof TokenFile, lastId: string, signal: AbortSignal): Promise<Response> {
     const headers = new Headers({ Authorization: `Bearer ${await this.#token(scope)}` });
     if (lastId !== '') headers.set('Last-Event-ID', lastId);
-    const response = await fetch(new URL(path, this.target.http), { headers, signal });
+    const response = await this.#fetch(path, { headers, signal });
     if (response.ok) return response;
     throw refused(response.status, new Uint8Array(await response.arrayBuffer()), this.target.name);
   }
@@ -86,14 +96,19 @@ export class Client {
     let response: Response;
     let bytes: Uint8Array;
     try {
-      response = await fetch(new URL(path, this.target.http), init);
+      response = await this.#fetch(path, init);
       bytes = new Uint8Array(await response.arrayBuffer());
     } catch (error) {
+      if (error instanceof CliError) throw error;
       const sentence = this.#unreachable(error, method, timeoutMs);
       throw isTimeout(error) ? new SilentError(sentence) : new CliError(sentence);
     }
     if (!response.ok) throw refused(response.status, bytes, this.target.name);
     return { headers: response.headers, body: bytes };
+  }
+
+  #fetch(path: string, asked: Asked): Promise<Response> {
+    return fetchFrom(new URL(path, this.target.http), asked, this.target.trust ?? {});
   }
 
   async #token(scope: keyof TokenFile): Promise<string> {
@@ -124,7 +139,7 @@ export class Client {
       return `${where} did not answer within ${timeoutMs / 1000} s.${unsure}`;
     }
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    return `${where} cannot be reached: ${messageOf(cause) || messageOf(error)}.`;
+    return `${where} cannot be reached: ${secureFault(cause) ?? (messageOf(cause) || messageOf(error))}.`;
   }
 }
 

@@ -23,6 +23,9 @@ import {
 } from './address.ts';
 import { messageOf, systemCode, usageError } from './errors.ts';
 
+/** What is configured of a sidecar. */
+export type RunConfig = Omit<SidecarOptions, 'fetch'>;
+
 /** A value as the file (JSON) or a flag or the environment (text) gives it, made into the real thing. */
 function value<T>(parse: (raw: unknown) => T) {
   return z.unknown().transform((raw, context): T => {
@@ -99,6 +102,7 @@ const yesOrNo = value((raw) => {
 });
 
 const address = value((raw) => parseAddress(text(raw, 'must be HOST:PORT')));
+const file = value((raw) => resolve(text(raw, 'must be a file')));
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 /** What may be configured. The order is the order of complaints. */
@@ -111,7 +115,12 @@ const settingsSchema = z.object({
   peerListen: address.optional(),
   httpListen: address.default({ host: '127.0.0.1', port: 0 }),
   appSocket: value((raw) => appSocket(text(raw, 'must be a path or tcp://127.0.0.1:PORT'))).optional(),
-  tokenFile: value((raw) => resolve(text(raw, 'must be a file'))).optional(),
+  tokenFile: file.optional(),
+  tlsCa: file.optional(),
+  tlsCert: file.optional(),
+  tlsKey: file.optional(),
+  httpTlsCert: file.optional(),
+  httpTlsKey: file.optional(),
   agentListen: address.optional(),
   agentReadyListen: address.optional(),
   leaderNewsUrl: value((raw) =>
@@ -176,7 +185,7 @@ type Raw = Map<SettingName, { readonly raw: unknown; readonly from: string }>;
 export function loadConfig(
   flags: Readonly<Partial<Record<SettingName | 'config', unknown>>>,
   env: NodeJS.ProcessEnv,
-): SidecarOptions {
+): RunConfig {
   const raw: Raw = new Map();
   const file = flags.config ?? env['OUTRIGGER_CONFIG'];
   if (typeof file === 'string' && file !== '') readFile(file, raw);
@@ -211,7 +220,7 @@ function readFile(file: string, raw: Raw): void {
   }
 }
 
-function complete(raw: Raw): SidecarOptions {
+function complete(raw: Raw): RunConfig {
   const missing = REQUIRED.filter((setting) => !raw.has(setting));
   if (missing.length > 0) {
     const flags = missing.map(flagName).join(', ');
@@ -232,7 +241,7 @@ function complete(raw: Raw): SidecarOptions {
 function crossCheck(
   settings: z.infer<typeof settingsSchema>,
   from: (setting: SettingName) => string,
-): SidecarOptions {
+): RunConfig {
   const { data, id, members: all = [], ...rest } = settings;
   if (rest.join === undefined && all.length === 0) {
     throw usageError(
@@ -260,14 +269,55 @@ function crossCheck(
     );
   }
   if (rest.leaseReads) checkLease(settings, from);
-  refuseOffMachine(rest.peerListen === undefined ? 'members' : 'peerListen', peerListen.host, from);
-  refuseOffMachine('httpListen', rest.httpListen.host, from);
-  for (const setting of ['agentListen', 'agentReadyListen'] as const) {
-    const listen = rest[setting];
-    if (listen !== undefined) refuseOffMachine(setting, listen.host, from);
-  }
+  const { tlsCa, tlsCert, tlsKey, httpTlsCert, httpTlsKey, ...others } = rest;
+  const tls = tlsFiles({ tlsCa, tlsCert, tlsKey, httpTlsCert, httpTlsKey }, from);
+  const { agentListen, agentReadyListen } = rest;
+  refuseOffMachine(
+    rest.peerListen === undefined ? 'members' : 'peerListen',
+    peerListen.host,
+    from,
+    tls?.peers,
+  );
+  for (const { host } of all) refuseOffMachine('members', host, from, tls?.peers);
+  refuseOffMachine('httpListen', rest.httpListen.host, from, tls?.http ?? tls?.peers);
+  if (agentListen !== undefined) refuseOffMachine('agentListen', agentListen.host, from, 'never');
+  if (agentReadyListen !== undefined)
+    refuseOffMachine('agentReadyListen', agentReadyListen.host, from, 'never');
   const socket = rest.appSocket ?? defaultSocket(data, rest.cluster, id);
-  return { ...rest, id, members: all, dataDir: data, peerListen, appSocket: socket };
+  const known = { ...others, id, members: all, dataDir: data, peerListen, appSocket: socket };
+  return tls === undefined ? known : { ...known, tls };
+}
+
+const TLS_SETTINGS = ['tlsCa', 'tlsCert', 'tlsKey', 'httpTlsCert', 'httpTlsKey'] as const;
+type TlsSetting = (typeof TLS_SETTINGS)[number];
+
+/** Which certificate is for what; undefined without any. Peers prove themselves to each other, so they need a CA too. */
+function tlsFiles(
+  given: Readonly<Record<TlsSetting, string | undefined>>,
+  from: (setting: SettingName) => string,
+): RunConfig['tls'] {
+  const { tlsCa: ca, tlsCert, tlsKey, httpTlsCert, httpTlsKey } = given;
+  const need = (setting: TlsSetting, because: TlsSetting): void => {
+    if (given[because] !== undefined && given[setting] === undefined)
+      throw usageError(`${from(because)} needs ${flagName(setting)} too.`);
+  };
+  need('tlsKey', 'tlsCert');
+  need('tlsCert', 'tlsKey');
+  need('tlsCa', 'tlsCert');
+  need('httpTlsKey', 'httpTlsCert');
+  need('httpTlsCert', 'httpTlsKey');
+  if (httpTlsCert === undefined) need('tlsCert', 'tlsCa');
+  const peers = tlsCert === undefined || tlsKey === undefined ? undefined : { cert: tlsCert, key: tlsKey };
+  const http =
+    httpTlsCert === undefined || httpTlsKey === undefined
+      ? undefined
+      : { cert: httpTlsCert, key: httpTlsKey };
+  if (peers === undefined && http === undefined) return undefined;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(peers === undefined ? {} : { peers }),
+    ...(http === undefined ? {} : { http }),
+  };
 }
 
 /** Where a node that joins is reached: what it listens on. */
@@ -308,12 +358,21 @@ function checkLease(settings: z.infer<typeof settingsSchema>, from: (setting: Se
   }
 }
 
-/** Nothing that another machine can reach may be without TLS, and this version has none (promise 8). */
-function refuseOffMachine(setting: SettingName, host: string, from: (setting: SettingName) => string): void {
-  if (isLoopback(host)) return;
-  throw usageError(
-    `${from(setting)} has the host ${host}, which other machines can reach, and that needs TLS, which this version does not have: use 127.0.0.1.`,
-  );
+/** Nothing that another machine can reach may be without TLS (promise 8). 'never': what is there knows no TLS. */
+function refuseOffMachine(
+  setting: SettingName,
+  host: string,
+  from: (setting: SettingName) => string,
+  tls: object | 'never' | undefined,
+): void {
+  if (isLoopback(host) || typeof tls === 'object') return;
+  const reached = `${from(setting)} has the host ${host}, which other machines can reach`;
+  if (tls === 'never') throw usageError(`${reached}, and HAProxy's agent-check knows no TLS: use 127.0.0.1.`);
+  const flags =
+    setting === 'httpListen'
+      ? '--tls-ca, --tls-cert and --tls-key, or --http-tls-cert and --http-tls-key'
+      : '--tls-ca, --tls-cert and --tls-key';
+  throw usageError(`${reached}, and that needs TLS: give ${flags} (docs/tls.md), or use 127.0.0.1.`);
 }
 
 function defaultSocket(data: string, cluster: string, id: string): string {

@@ -21,6 +21,8 @@ export interface GatewayFlags {
   readonly tokenFile?: string;
   readonly appSocket?: string;
   readonly httpListen?: string;
+  readonly httpTlsCert?: string;
+  readonly httpTlsKey?: string;
   readonly clientTokenFile?: string;
   readonly logLevel?: GatewayOptions['logLevel'];
 }
@@ -46,10 +48,14 @@ export async function loadGatewayConfig(
       '--token-file goes with --replicas: replicas of this machine are found with their tokens.',
     );
   }
+  const httpTls = httpFiles(flags);
   return {
     ...{ id, replicas, endpointRoot: root, appListen },
     cluster: flags.cluster ?? (await onlyCluster(root)),
-    httpListen: checked('--http-listen', () => httpListen(flags.httpListen ?? '127.0.0.1:0')),
+    httpListen: checked('--http-listen', () =>
+      httpListen(flags.httpListen ?? '127.0.0.1:0', httpTls !== undefined),
+    ),
+    ...(httpTls === undefined ? {} : { httpTls }),
     tokenFile: clientTokenFile(flags.clientTokenFile, appListen),
     logLevel: flags.logLevel ?? 'info',
   };
@@ -80,11 +86,19 @@ function listenAt(text: string): GatewayOptions['appListen'] {
   return { path };
 }
 
-function httpListen(text: string): GatewayOptions['httpListen'] {
+/** The certificate for HTTP, and its key: both or none. */
+function httpFiles({ httpTlsCert: cert, httpTlsKey: key }: GatewayFlags): GatewayOptions['httpTls'] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (key === undefined) throw usageError('--http-tls-cert needs --http-tls-key too.');
+  if (cert === undefined) throw usageError('--http-tls-key needs --http-tls-cert too.');
+  return { cert: resolve(cert), key: resolve(key) };
+}
+
+function httpListen(text: string, secure: boolean): GatewayOptions['httpListen'] {
   const address = parseAddress(text);
-  if (isLoopback(address.host)) return address;
+  if (secure || isLoopback(address.host)) return address;
   throw new RangeError(
-    `has the host ${address.host}, which other machines can reach, and that needs TLS, which this version does not have: use 127.0.0.1`,
+    `has the host ${address.host}, which other machines can reach, and that needs TLS: give --http-tls-cert and --http-tls-key (docs/tls.md), or use 127.0.0.1`,
   );
 }
 

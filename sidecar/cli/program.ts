@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
+import { addCerts } from './commands/certs.ts';
 import { addConformance } from './commands/conformance.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDemoApp } from './commands/demo-app.ts';
@@ -59,7 +60,7 @@ export function buildProgram(shell: Shell): Command {
     .addHelpText('after', HELP);
   quiet(program, shell);
   program.commandsGroup('Run:');
-  for (const add of [addRun, addDev, addDemo, addGateway, addConformance]) add(program, shell);
+  for (const add of [addRun, addDev, addDemo, addGateway, addCerts, addConformance]) add(program, shell);
   program.commandsGroup('Look and act:');
   const looking = [addStatus, addHealth, addExplain, addEvents, addMembers, addLog, addTerms];
   for (const add of [
@@ -80,7 +81,10 @@ export function buildProgram(shell: Shell): Command {
   addRunNews(program);
   addDemoApp(program, shell);
   program.command('reap', { hidden: true }).action(() => reap(shell.stdin));
-  for (const command of program.commands) quiet(command, shell);
+  for (const command of program.commands) {
+    quiet(command, shell);
+    for (const inner of command.commands) quiet(inner, shell);
+  }
   return program;
 }
 

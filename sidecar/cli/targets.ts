@@ -14,6 +14,7 @@ export interface TargetFlags {
   readonly node?: string;
   readonly http?: string;
   readonly tokenFile?: string;
+  readonly ca?: string;
 }
 
 /** The flags that choose. Every data command has them. */
@@ -23,6 +24,7 @@ export function targetOptions(command: Command): Command {
     .option('--node <id>', 'the node to ask')
     .option('--http <url>', 'a sidecar by its HTTP address, instead of one found on this machine')
     .option('--token-file <file>', 'its token file, with --http')
+    .option('--ca <file>', 'PEM: the CA of its certificate, with an https:// URL in --http')
     .option('--json', 'print JSON');
 }
 
@@ -30,6 +32,7 @@ export function targetOptions(command: Command): Command {
 export async function chooseTargets(flags: TargetFlags, env: NodeJS.ProcessEnv): Promise<Target[]> {
   if (flags.http !== undefined) return [namedTarget(flags.http, flags)];
   if (flags.tokenFile !== undefined) throw usageError('--token-file goes with --http URL.');
+  if (flags.ca !== undefined) throw usageError('--ca goes with --http URL.');
   const cluster = flags.cluster ?? (env['OUTRIGGER_CLUSTER'] || undefined);
   const { endpoints, skipped } = await listEndpoints(endpointRoot(env));
   if (endpoints.length === 0) {
@@ -39,7 +42,10 @@ export async function chooseTargets(flags: TargetFlags, env: NodeJS.ProcessEnv):
   }
   return narrow(endpoints, cluster, flags.node)
     .sort((a, b) => a.node.localeCompare(b.node, 'en', { numeric: true }))
-    .map(({ node, http, tokenFile }) => ({ name: node, http, tokenFile }));
+    .map(({ cluster: of, node, http, tokenFile, ca }) => ({
+      ...{ name: node, http, tokenFile },
+      trust: { ca, node: { cluster: of, node } },
+    }));
 }
 
 function namedTarget(url: string, flags: TargetFlags): Target {
@@ -49,7 +55,7 @@ function namedTarget(url: string, flags: TargetFlags): Target {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw usageError(`--http must be a URL such as http://127.0.0.1:8001, not "${url}".`);
   }
-  return { name: url, http: url, tokenFile: flags.tokenFile };
+  return { name: url, http: url, tokenFile: flags.tokenFile, trust: { ca: flags.ca } };
 }
 
 /** Picks by cluster and node. Exported for tests. */
@@ -85,7 +91,7 @@ export function askAll(targets: readonly Target[]): Promise<StatusAnswer[]> {
     targets.map(async (target): Promise<StatusAnswer> => {
       const client = new Client(target);
       try {
-        return { client, status: await client.get<NodeStatus>('/v1/status') };
+        return { client, status: await client.status() };
       } catch (error) {
         if (!(error instanceof CliError)) throw error;
         return { client, status: undefined, reason: error.message };

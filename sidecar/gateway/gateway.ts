@@ -14,6 +14,7 @@ import { type HttpServer, startGatewayHttp } from '../http/server.ts';
 import { openTokenFile, tokenCheck } from '../http/tokens.ts';
 import { GatewayMetrics, type GatewaySample } from '../record/gateway-metrics.ts';
 import { createLogger, type LogLevel } from '../record/logger.ts';
+import { Certificates } from '../tls/certificates.ts';
 import { Client, type ClientContext } from './client.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { GatewayHttpHost } from './http-host.ts';
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   readonly endpointRoot: string;
   readonly appListen: ListenAt;
   readonly httpListen: { readonly host: string; readonly port: number };
+  /** Certificate and key for HTTP: with them, and only with them, it may be off this machine. */
+  readonly httpTls?: { readonly cert: string; readonly key: string } | undefined;
   /** Holds the tokens that clients show us; made when it is not there. */
   readonly tokenFile: string;
   readonly logLevel: LogLevel;
@@ -75,6 +78,7 @@ class RunningGateway implements Gateway {
   readonly #pressure: Pressure;
   #app: AppServer | undefined;
   #http: HttpServer | undefined;
+  #certificates: Certificates | undefined;
   #metrics: GatewayMetrics | undefined;
   #appSocket = '';
   #timers: NodeJS.Timeout[] = [];
@@ -119,6 +123,7 @@ class RunningGateway implements Gateway {
 
   async start(): Promise<void> {
     const { tokenFile, appListen, httpListen, replicas } = this.#options;
+    const certificates = await this.#openCertificates();
     const tokens = await openTokenFile(tokenFile);
     const metrics = new GatewayMetrics({
       sample: () => this.#sample(),
@@ -153,6 +158,7 @@ class RunningGateway implements Gateway {
     this.#http = await startGatewayHttp({
       host,
       listen: httpListen,
+      tls: certificates.http,
       tokens: tokenCheck(tokens),
       log: this.#log,
     });
@@ -166,6 +172,18 @@ class RunningGateway implements Gateway {
     if (replicas.length === 0) {
       this.#timers.push(setInterval(() => void this.#discover(), this.#limits.gatewayDiscoverMs));
     }
+  }
+
+  async #openCertificates(): Promise<Certificates> {
+    const { httpTls: http, cluster, id: node } = this.#options;
+    const files = http === undefined ? undefined : { http };
+    const opened = await Certificates.open(files, { cluster, node }, (what, uses, sentence, ms) => {
+      const level = what === 'EXPIRED' ? 'error' : what === 'RENEWED' ? 'info' : 'warn';
+      this.#log[level]({ uses, days: Math.floor(ms / 86_400_000) }, sentence);
+    });
+    opened.start();
+    this.#certificates = opened;
+    return opened;
   }
 
   #appLimits() {
@@ -265,6 +283,7 @@ class RunningGateway implements Gateway {
   async abandon(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     this.#dispatcher.stop();
+    this.#certificates?.close();
     await Promise.allSettled([this.#app?.close(), this.#http?.close()]);
     this.#metrics?.close();
   }

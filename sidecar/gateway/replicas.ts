@@ -34,12 +34,12 @@ export function parseAppSocket(text: string): Address {
   throw new RangeError(`must be unix:PATH or tcp://127.0.0.1:PORT, not "${text}"`);
 }
 
-/** A token in the clear must not leave the machine, and there is no TLS yet. */
+/** A token in the clear must not leave the machine, and app sockets have no TLS. */
 function onThisMachine(host: string, port: number): Address {
   if (host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.')))
     return { host, port };
   throw new RangeError(
-    `must be on this machine, and ${host} is not: without TLS, which this version does not have, bring it here by a tunnel (ssh -L)`,
+    `must be on this machine, and ${host} is not: app sockets have no TLS, so bring it here by a tunnel (ssh -L)`,
   );
 }
 

@@ -3,14 +3,12 @@
  *
  * MUST: let no route be reached past one of them. MUST NOT: send CORS headers, trust proxies, or override methods.
  */
-import type { IncomingMessage } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { refusal } from '../../shared/codes.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { type HttpLog, HttpRefusal, sendError, setSecurityHeaders } from './answers.ts';
 import type { EventStreams } from './event-stream.ts';
-import type { GateRefusal } from './gate.ts';
-
+import type { Gate } from './gate.ts';
 import { badRequest } from './input.ts';
 import { BODY_BYTES, type Route } from './routes.ts';
 import { allows, type Scope, type TokenCheck } from './tokens.ts';
@@ -21,7 +19,9 @@ export interface AppOptions<Host> {
   readonly routes: readonly Route<Host>[];
   readonly tokens: TokenCheck;
   readonly log: HttpLog;
-  readonly gate: (request: IncomingMessage) => GateRefusal | undefined;
+  readonly gate: Gate;
+  /** Other machines can reach this listener. */
+  readonly afar: boolean;
   readonly traffic: Traffic;
   readonly streams: EventStreams;
 }
@@ -64,8 +64,9 @@ function addPath<Host>(app: Express, path: string, options: AppOptions<Host>): v
   const routes = options.routes.filter((route) => route.path === path);
   const at = app.route(path);
   for (const route of routes) {
+    const scope = options.afar ? (route.scopeAfar ?? route.scope) : route.scope;
     at[METHODS[route.method]](
-      ...(route.scope === 'open' ? [] : [authorize(route.scope, tokens), admit(traffic)]),
+      ...(scope === 'open' ? [] : [authorize(scope, tokens), admit(traffic)]),
       ...bodySteps(route),
       (request: Request, response: Response) => route.handler(request, response, host, streams),
     );

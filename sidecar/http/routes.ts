@@ -15,6 +15,8 @@ export interface Route<Host = HttpHost> {
   readonly path: string;
   /** `open`: no token, because it shows no payload and changes nothing. */
   readonly scope: Scope | 'open';
+  /** What opens it where other machines can ask: they need not know how a cluster is. Absent: as here. */
+  readonly scopeAfar?: Scope;
   readonly body: 'none' | 'json' | 'bytes';
   readonly handler: handlers.Handler<Host>;
   /** Load balancers ask this: OPTIONS, which HAProxy sends unless told otherwise, is answered like HEAD. */
@@ -28,8 +30,14 @@ const CLIENT_ROUTES: readonly Route<ClientHost>[] = [
   { method: 'GET', path: '/livez', scope: 'open', body: 'none', handler: handlers.livez, probe: true },
   { method: 'GET', path: '/readyz', scope: 'open', body: 'none', handler: handlers.readyz, probe: true },
   { method: 'GET', path: '/leader', scope: 'open', body: 'none', handler: handlers.leader, probe: true },
-  { method: 'GET', path: '/metrics', scope: 'open', body: 'none', handler: handlers.metrics },
-  { method: 'GET', path: '/v1/status', scope: 'open', body: 'none', handler: handlers.status },
+  {
+    ...{ method: 'GET', path: '/metrics', scope: 'open', scopeAfar: 'view' },
+    ...{ body: 'none', handler: handlers.metrics },
+  },
+  {
+    ...{ method: 'GET', path: '/v1/status', scope: 'open', scopeAfar: 'view' },
+    ...{ body: 'none', handler: handlers.status },
+  },
 
   { method: 'POST', path: '/v1/propose', scope: 'write', body: 'bytes', handler: handlers.propose },
   { method: 'POST', path: '/v1/sessions', scope: 'write', body: 'json', handler: handlers.openSession },

@@ -1,27 +1,33 @@
 /**
  * The HTTP listener: binds, sets every timeout and limit, and stops gracefully.
  *
- * MUST: bind loopback only; answer what cannot be parsed with JSON too; stop within a bound.
+ * MUST: bind loopback only, unless it has TLS; answer what cannot be parsed with JSON too; stop within a bound.
  */
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { refusal } from '../../shared/codes.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { codeOf } from '../../shared/private-file.ts';
+import type { TlsSource } from '../../shared/tls.ts';
 import { type HttpLog, rawRefusal, sendRefusal, setSecurityHeaders } from './answers.ts';
 import { createApp } from './app.ts';
 import { EventStreams, type StreamTimes } from './event-stream.ts';
-import { createGate, hostAndPort, loopbackAddress } from './gate.ts';
+import { addressToBind, createGate, createTlsGate, hostAndPort, isLoopbackAddress } from './gate.ts';
 import type { ClientHost, HttpHost } from './host.ts';
+import { createListener } from './listener.ts';
 import { GATEWAY_ROUTES, ROUTES, type Route } from './routes.ts';
 import type { TokenCheck } from './tokens.ts';
 import { Traffic } from './traffic.ts';
 
 export interface HttpOptions<Host = HttpHost> {
   readonly host: Host;
-  /** A loopback literal and a port, 0 for any. */
+  /** A loopback literal (with TLS: any IP address) and a port, 0 for any. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** The certificate: then HTTPS is spoken, and nothing else. */
+  readonly tls?: TlsSource | undefined;
+  /** The host of our base URL where `listen` says "every address of this machine". */
+  readonly publicHost?: string | undefined;
   readonly tokens: TokenCheck;
   readonly log: HttpLog;
   /** How long a request may take to arrive, in milliseconds; the limits unless a test is in a hurry. */
@@ -40,7 +46,7 @@ export interface HttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Starts the HTTP surface of a sidecar. Rejects with one clear sentence: RangeError for an address that is not loopback, Error when it cannot be bound. */
+/** Starts the HTTP surface of a sidecar. Rejects with one clear sentence: RangeError for an address that may not be listened on, Error when it cannot be bound. */
 export function startHttp(options: HttpOptions): Promise<HttpServer> {
   return serve(options, ROUTES);
 }
@@ -52,8 +58,9 @@ export function startGatewayHttp(options: HttpOptions<ClientHost>): Promise<Http
 
 async function serve<Host>(options: HttpOptions<Host>, routes: readonly Route<Host>[]): Promise<HttpServer> {
   const { host, listen, tokens, log, arrival = ARRIVAL } = options;
-  const address = loopbackAddress(listen.host);
-  const server = createServer({
+  const { tls } = options;
+  const address = addressToBind(listen.host, tls !== undefined);
+  const server = createListener(tls, log, {
     // Our own check answers with JSON, and sees HTTP/1.0 and second Hosts too.
     requireHostHeader: false,
     insecureHTTPParser: false,
@@ -75,8 +82,10 @@ async function serve<Host>(options: HttpOptions<Host>, routes: readonly Route<Ho
     response.once('close', () => closed && setImmediate(() => server.closeIdleConnections()));
   });
   const streams = new EventStreams(options.streamTimes);
-  const gate = createGate(address, port);
-  server.on('request', createApp({ host, routes, tokens, log, gate, traffic, streams }));
+  const gate =
+    tls === undefined ? createGate(address, port) : createTlsGate(address, () => tls.current().names);
+  const afar = !isLoopbackAddress(address);
+  server.on('request', createApp({ host, routes, tokens, log, gate, afar, traffic, streams }));
   server.on('clientError', (error, socket) => answerUnparsed(error, socket, traffic));
   server.on('checkExpectation', (_request, response) => {
     setSecurityHeaders(response);
@@ -85,7 +94,7 @@ async function serve<Host>(options: HttpOptions<Host>, routes: readonly Route<Ho
   server.on('error', (error) => log.error({ err: error }, 'the HTTP listener failed'));
 
   return {
-    url: `http://${hostAndPort(address, port)}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${hostAndPort(publicHost(address, options.publicHost), port)}`,
     port,
     close(graceMs = LIMITS.shutdownMs) {
       if (closed === undefined) {
@@ -95,6 +104,11 @@ async function serve<Host>(options: HttpOptions<Host>, routes: readonly Route<Ho
       return closed;
     },
   };
+}
+
+/** What others dial: a wildcard is no address. */
+function publicHost(address: string, given: string | undefined): string {
+  return (address === '0.0.0.0' || address === '::') && given !== undefined ? given : address;
 }
 
 function bind(server: Server, address: string, port: number): Promise<number> {
@@ -114,7 +128,7 @@ function bind(server: Server, address: string, port: number): Promise<number> {
 /** A request that is not HTTP, too slow or too long in its headers: there is no response object for it. */
 function answerUnparsed(error: Error, socket: Duplex, traffic: Traffic): void {
   // Where a request of this connection is still open, whatever we wrote now would be taken for its answer.
-  if (!socket.writable || traffic.openOn(socket) > 0) {
+  if (!socket.writable || traffic.openOn(socket) > 0 || isHandshake(codeOf(error))) {
     socket.destroy();
     return;
   }
@@ -125,6 +139,11 @@ function answerUnparsed(error: Error, socket: Duplex, traffic: Traffic): void {
       ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request took too long to arrive'] as const,
     }[codeOf(error)] ?? ([400, 'this is not an HTTP request'] as const);
   socket.end(rawRefusal(status, refusal('BAD_REQUEST', message)));
+}
+
+/** It failed before there was a connection on which something could be said. */
+function isHandshake(code: string): boolean {
+  return code.startsWith('ERR_SSL_') || code === 'ERR_TLS_HANDSHAKE_TIMEOUT';
 }
 
 function stop(server: Server, graceMs: number): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Tells news by a POST to the operator's URL.
  *
- * MUST: talk to loopback only while there is no TLS; follow no redirect (it would be an address from the network); read a
+ * MUST: talk to loopback only, since it speaks plain HTTP; follow no redirect (it would be an address from the network); read a
  * bounded answer and heed nothing but its status.
  */
 import { request } from 'node:http';

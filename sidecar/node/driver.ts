@@ -49,8 +49,8 @@ export interface DriverListener {
   /** That node has a snapshot that this one needs. Told again and again. */
   fetchSnapshot(from: string, index: number, term: number): void;
   transferFailed(to: string): void;
-  /** The log is proven whole again; or this node was new, and is no more. */
-  whole(isNew: boolean): void;
+  /** The log is proven whole again. */
+  whole(): void;
   /** The node cannot go on: an invariant of Raft or of the log is broken. */
   broken(error: Error): void;
 }
@@ -92,7 +92,6 @@ export class RaftDriver {
       base: stored.base,
       committed: parts.committed,
       ...(stored.configs.length === 0 ? {} : { configs: stored.configs }),
-      isNew: stored.isNew,
       runs: stored.runs,
       tail: stored.tail,
       mustReach: stored.proof.whole ? undefined : stored.proof.mustReach,
@@ -296,7 +295,7 @@ export class RaftDriver {
         this.#listener.transferFailed(effect.to);
         return;
       case 'whole':
-        this.#listener.whole(effect.isNew);
+        this.#listener.whole();
         return;
       case 'persist':
       case 'proposed':

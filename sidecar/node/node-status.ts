@@ -6,6 +6,7 @@
 import {
   type AppStatus,
   type BehindReason,
+  type CertificateStatus,
   INSPECT_PROTOCOL,
   type MemberStatus,
   type NodeStatus,
@@ -23,6 +24,7 @@ export interface StatusParts {
   readonly control: boolean;
   /** Highest index handed to the app. */
   readonly delivered: () => number;
+  readonly certificates: () => readonly CertificateStatus[];
 }
 
 export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[]): NodeStatus {
@@ -62,6 +64,7 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     leaderContactMs: leaderContact(node),
     applyLag: applyLag(node),
     control,
+    certificates: parts.certificates(),
   };
 }
 

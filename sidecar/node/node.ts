@@ -36,6 +36,7 @@ import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
 import type { LocalApp } from './local-app.ts';
 import { LostReplies } from './lost-replies.ts';
+import type { NodeDisks } from './membership/disks.ts';
 import { NodeMembers } from './membership/members.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { pressureOf } from './pressure.ts';
@@ -75,6 +76,8 @@ export interface NodeOptions {
   readonly store: Store;
   /** Addresses that were given to this node, before those that the log says. */
   readonly members?: readonly PeerAddress[];
+  /** Which disks the others have. */
+  readonly disks?: NodeDisks;
   /** Absent: this node takes no snapshots, and keeps its whole log. */
   readonly snapshots?: { readonly folder: SnapshotFolder; readonly settings: SnapshotSettings } | undefined;
   readonly transport: Transport;
@@ -193,9 +196,8 @@ export class Node implements RoutingPort {
         snapshotWanted: () => this.snapshots?.wanted(),
         fetchSnapshot: (from, index, term) => this.snapshots?.fetcher.fetch(from, index, term),
         transferFailed: (to) => this.#transferFailed(to),
-        whole: (isNew) => {
+        whole: () => {
           store.markWhole();
-          if (isNew) return;
           this.recorder.whole();
           log.info('the log is proven whole again: this node votes');
         },

@@ -7,6 +7,7 @@
  * MUST NOT: change what the node does.
  */
 import type { EventCause, RaftEvent } from '../../shared/events.ts';
+import type { CertificateUse } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerLinkStatus } from '../peers/contract.ts';
 import type { Raft } from '../raft/raft.ts';
@@ -260,6 +261,16 @@ export class Recorder {
 
   diskFull(reason: string): void {
     this.#record({ kind: 'DISK_FULL', cause: 'NO_SPACE', reason });
+  }
+
+  /** News of a certificate that is for these uses; `ms` until it ends. */
+  certificate(
+    cause: 'EXPIRING' | 'EXPIRED' | 'RENEWED' | 'REFUSED',
+    uses: readonly CertificateUse[],
+    reason: string,
+    ms: number,
+  ): void {
+    this.#record({ kind: 'CERTIFICATE', cause, state: uses.join('+'), reason, ms: Math.round(ms) });
   }
 
   diskHasSpace(): void {

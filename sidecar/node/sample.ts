@@ -2,7 +2,7 @@
 import { CONSISTENCIES, type Metrics, type Sample } from '../record/metrics.ts';
 import type { Node } from './node.ts';
 
-export function sampleNode(node: Node, deliveredIndex: number): Sample {
+export function sampleNode(node: Node, deliveredIndex: number, certificates: Sample['certificates']): Sample {
   const { raft } = node.driver;
   const store = node.options.store.stats();
   const lag = new Map(raft.progress().map((p) => [p.id, raft.log.lastIndex - p.match]));
@@ -34,6 +34,7 @@ export function sampleNode(node: Node, deliveredIndex: number): Sample {
     sessions: node.sessions.machine.table.size,
     sessionCommandsHeld: node.sessions.held,
     sessionReplyBytes: node.sessions.machine.replyBytes,
+    certificates,
   };
 }
 

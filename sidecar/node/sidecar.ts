@@ -16,6 +16,7 @@ import { VERSION } from '../../shared/version.ts';
 import { AppServer, type ListenAt } from '../app/server.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
 import { openTokenFile, readGivenTokenFile, tokenCheck } from '../http/tokens.ts';
+import { formatAddress } from '../peers/address.ts';
 import type { PeerAddress } from '../peers/contract.ts';
 import { TcpTransport } from '../peers/transport.ts';
 import { allMembers } from '../raft/quorum.ts';
@@ -24,10 +25,13 @@ import { createLogger, type LogLevel } from '../record/logger.ts';
 import { Metrics } from '../record/metrics.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
+import { Certificates, type TlsFiles } from '../tls/certificates.ts';
+import { CertificateError } from '../tls/credentials.ts';
 import { NodeAppHost } from './app-host.ts';
 import { type BalancerOptions, Balancers } from './balancers.ts';
 import { NodeHttpHost } from './http-host.ts';
-import { askToJoin, type JoinTarget, lookForCluster } from './membership/join.ts';
+import { NodeDisks } from './membership/disks.ts';
+import { askToJoin, type Fetch, lookForCluster } from './membership/join.ts';
 import { Node, type NodeOptions } from './node.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
 
@@ -42,6 +46,10 @@ export interface SidecarOptions extends BalancerOptions {
   readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
   /** HTTP base URL of any member of a running cluster: this node asks to become one too. */
   readonly join?: string | undefined;
+  /** How that one is asked. */
+  readonly fetch: Fetch;
+  /** Certificates: with them, and only with them, addresses may be off this machine. */
+  readonly tls?: TlsFiles | undefined;
   /** Secrets that other nodes have too; absent: its own, made in the data folder. */
   readonly tokenFile?: string | undefined;
   readonly control: boolean;
@@ -119,6 +127,7 @@ class RunningSidecar implements Sidecar {
   #httpServer: HttpServer | undefined;
   #metrics: Metrics | undefined;
   #balancers: Balancers | undefined;
+  #certificates: Certificates | undefined;
   #agents: Sidecar['agents'] = {};
   #endpointFile: string | undefined;
   #peer = '';
@@ -127,7 +136,9 @@ class RunningSidecar implements Sidecar {
   #stopping: Promise<void> | undefined;
   /** Whom this node was told of by the cluster that it joins. */
   #given: readonly PeerAddress[] | undefined;
-  #joining: { readonly url: string; readonly from: JoinTarget } | undefined;
+  #joining: string | undefined;
+  readonly #disks = new NodeDisks((error) => this.#fault(error));
+  #incarnation = '';
 
   constructor(options: SidecarOptions) {
     this.#options = options;
@@ -158,6 +169,7 @@ class RunningSidecar implements Sidecar {
     }
     // A mistake of the operator is found before there is a data folder.
     const given = await givenTokens(this.#options.tokenFile);
+    const certificates = await this.#openCertificates();
     const transport = new TcpTransport({
       cluster,
       self: id,
@@ -166,12 +178,16 @@ class RunningSidecar implements Sidecar {
       members: members.length > 0 ? members : [],
       random: Math.random,
       log: (level, message, fields) => this.#log[level](fields, message),
+      tls: certificates.peers,
+      disks: this.#disks,
+      incarnation: () => this.#incarnation,
     });
     this.#transport = transport;
     const stored = await this.#member(await this.#openStore());
     this.#createNode(stored, transport);
-    await this.#startSurfaces(transport, given);
+    await this.#startSurfaces(transport, given, certificates);
     this.#node.start();
+    certificates.start();
     if (this.#joining !== undefined) this.#askToJoin(this.#joining);
   }
 
@@ -187,30 +203,55 @@ class RunningSidecar implements Sidecar {
       return stored;
     }
     if (join !== undefined && stored.lastIndex === 0) {
-      const there = await lookForCluster(join, cluster, id);
+      const { tokenFile, fetch } = this.#options;
+      const there = await lookForCluster({ url: join, tokenFile, fetch }, cluster, id);
       this.#given = there.members;
-      this.#joining = { url: join, from: there };
+      this.#joining = join;
       return stored;
     }
-    const book = members.map((member) => ({ id: member.id, peer: formatPeer(member) }));
+    const book = members.map((member) => ({ id: member.id, peer: formatAddress(member) }));
     const membership = { voters: members.map((member) => member.id), outgoing: [], learners: [], book };
     await (this.#store as SqliteStore).bootstrap(membership);
     return { ...stored, configs: [{ index: 0, membership }] };
   }
 
-  #askToJoin({ url, from }: { url: string; from: JoinTarget }): void {
-    const { id, tokenFile, cluster } = this.#options;
+  /** As others know it. */
+  get #ownHost(): string {
+    const { members, id, peerListen } = this.#options;
+    return members.find((member) => member.id === id)?.host ?? peerListen.host;
+  }
+
+  #askToJoin(url: string): void {
+    const { id, tokenFile, cluster, fetch } = this.#options;
     const joined = (): boolean =>
       this.#stopping !== undefined || allMembers(this.#node.driver.raft.membership).includes(id);
     const report = (level: 'info' | 'warn', message: string): void =>
       this.#log[level]({ url, cluster }, message);
-    void askToJoin({ url, id, peer: this.#peer, from, tokenFile, joined, report });
+    void askToJoin({ url, id, peer: this.#peer, tokenFile, fetch, joined, report });
+  }
+
+  async #openCertificates(): Promise<Certificates> {
+    const { tls, cluster, id: node } = this.#options;
+    try {
+      const opened = await Certificates.open(tls, { cluster, node }, (what, uses, sentence, ms) => {
+        const level = what === 'EXPIRED' ? 'error' : what === 'RENEWED' ? 'info' : 'warn';
+        this.#log[level]({ uses, days: Math.floor(ms / 86_400_000) }, sentence);
+        this.#node.recorder.certificate(what, uses, sentence, ms);
+      });
+      this.#certificates = opened;
+      return opened;
+    } catch (error) {
+      if (error instanceof CertificateError) throw new StartError(2, error.message, { cause: error });
+      throw error;
+    }
   }
 
   async #openStore(): Promise<StoredState> {
     const store = new SqliteStore({ folder: this.#options.dataDir });
     this.#store = store;
     const stored = await store.open();
+    this.#disks.opened(store, stored.disks);
+    this.#incarnation = stored.incarnation;
     const { proof } = stored;
     if (!proof.whole)
       this.#log.warn({ mustReach: proof.mustReach }, `this node does not vote yet: ${proof.reason}`);
@@ -236,6 +277,7 @@ class RunningSidecar implements Sidecar {
       store,
       snapshots: this.#snapshots(),
       members: this.#given ?? this.#options.members,
+      disks: this.#disks,
       transport,
       log: this.#log,
       listener: {
@@ -271,7 +313,11 @@ class RunningSidecar implements Sidecar {
     });
   }
 
-  async #startSurfaces(transport: TcpTransport, given: TokenFile | undefined): Promise<void> {
+  async #startSurfaces(
+    transport: TcpTransport,
+    given: TokenFile | undefined,
+    certificates: Certificates,
+  ): Promise<void> {
     const { id, cluster, dataDir, control } = this.#options;
     const node = this.#node;
     const tokenFile = this.#options.tokenFile ?? join(dataDir, 'tokens.json');
@@ -288,7 +334,7 @@ class RunningSidecar implements Sidecar {
     });
     this.#app = app;
     const delivered = (): number => app.stats().delivered ?? 0;
-    const metrics = new Metrics({ sample: () => sampleNode(node, delivered()) });
+    const metrics = new Metrics({ sample: () => sampleNode(node, delivered(), certificates.secondsLeft()) });
     this.#metrics = metrics;
     const httpHost = new NodeHttpHost({
       node,
@@ -297,6 +343,7 @@ class RunningSidecar implements Sidecar {
       control,
       http: () => this.http,
       delivered,
+      certificates: () => certificates.status(),
       metrics: () => {
         reportOutcomes(node, metrics);
         return metrics.scrape();
@@ -314,6 +361,8 @@ class RunningSidecar implements Sidecar {
     this.#httpServer = await startHttp({
       host: httpHost,
       listen: this.#options.httpListen,
+      tls: certificates.http,
+      publicHost: this.#ownHost,
       tokens: tokenCheck(tokens),
       log: this.#log,
     });
@@ -323,12 +372,13 @@ class RunningSidecar implements Sidecar {
       message: (message) => node.receive(message),
       link: (peer, up, reason, direction) => node.linkChanged(peer, up, reason, direction),
     });
-    this.#peer = `${bound.host}:${bound.port}`;
+    this.#peer = formatAddress(bound);
     this.#endpointFile = await writeEndpointFile({
       pid: process.pid,
       cluster,
       node: id,
       http: this.http,
+      ...(certificates.httpCa === undefined ? {} : { ca: certificates.httpCa }),
       appSocket: this.#appSocket,
       tokenFile,
       control,
@@ -395,6 +445,7 @@ class RunningSidecar implements Sidecar {
   async abandon(): Promise<void> {
     if (this.#endpointFile !== undefined) await removeEndpointFile(this.#endpointFile);
     this.#metrics?.close();
+    this.#certificates?.close();
     await Promise.allSettled([
       this.#balancers?.close(),
       this.#app?.close(),
@@ -429,10 +480,6 @@ class RunningSidecar implements Sidecar {
     this.#log.info('stopped');
     this.#end(0);
   }
-}
-
-function formatPeer({ host, port }: PeerAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The secrets that the operator gave, undefined where this node has its own. */

@@ -8,13 +8,19 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { LIMITS } from '../../shared/limits.ts';
+import type { NodeName } from '../../shared/node-certificate.ts';
+import type { TlsSource } from '../../shared/tls.ts';
 import { FrameError, type FrameFault, FrameReader } from './framing.ts';
 import { decodeHello, encodeHelloReply, type Hello, type HelloReply } from './hello-codec.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { connectOptions, failureSentence, type Log } from './sockets.ts';
+import { isTls, notTheSpeaker, refuse, TlsDoor } from './tls.ts';
 
 export interface AcceptorOptions {
   answer(hello: Hello): HelloReply;
   readonly log: Log;
+  /** Given: only TLS connections are taken, of `us.cluster`, and a hello says nothing else than its certificate. */
+  readonly tls?: { readonly source: TlsSource; readonly us: NodeName } | undefined;
   /** `hello.from` may send from now on. */
   up(hello: Hello): void;
   down(id: string, reason: string): void;
@@ -29,6 +35,8 @@ export interface AcceptorOptions {
 /** One incoming connection. `from` is '' until its hello was accepted. */
 interface Incoming {
   readonly socket: Socket;
+  /** Whom its certificate names, where there is TLS. */
+  readonly certified: NodeName | undefined;
   from: string;
   open: boolean;
   /** Until its hello was accepted. */
@@ -40,11 +48,20 @@ export class Acceptor {
   readonly #server: Server;
   readonly #all = new Set<Incoming>();
   readonly #byPeer = new Map<string, Incoming>();
+  readonly #door: TlsDoor | undefined;
+  readonly #refusals: RefusalLog;
   #closing: Promise<void> | undefined;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
-    this.#server = createServer(connectOptions, (socket) => this.#accept(socket));
+    const { log, tls } = options;
+    this.#refusals = new RefusalLog(log);
+    const admitted = (socket: Socket, node: NodeName): void => this.#accept(socket, node);
+    this.#door =
+      tls === undefined ? undefined : new TlsDoor({ ...tls, log, refusals: this.#refusals, admitted });
+    this.#server = createServer(connectOptions, (socket) =>
+      this.#door === undefined ? this.#accept(socket, undefined) : this.#door.take(socket),
+    );
     this.#server.maxConnections = LIMITS.peerConnections;
     this.#server.on('drop', () => {
       options.log('warn', 'peer connection refused', {
@@ -89,16 +106,17 @@ export class Acceptor {
     const wasListening = this.#server.listening;
     const closed = wasListening ? once(this.#server, 'close') : undefined;
     if (wasListening) this.#server.close();
+    this.#door?.close();
     for (const connection of this.#all) this.#end(connection, 'this node is closing');
     await closed;
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, certified: NodeName | undefined): void {
     if (this.#closing !== undefined) {
       socket.destroy();
       return;
     }
-    const connection: Incoming = { socket, from: '', open: true, deadline: undefined };
+    const connection: Incoming = { socket, certified, from: '', open: true, deadline: undefined };
     this.#all.add(connection);
     const reader: FrameReader = new FrameReader(LIMITS.peerHelloBytes, (payload) => {
       if (connection.from !== '') this.#options.payload(connection.from, payload);
@@ -110,7 +128,10 @@ export class Acceptor {
     }, LIMITS.peerHandshakeMs);
     socket.on('data', (chunk) => {
       if (connection.from !== '') this.#options.received(connection.from, chunk.length);
-      this.#read(connection, reader, chunk);
+      else if (certified === undefined && connection.open && chunk.length > 2 && isTls(chunk)) {
+        this.#refuse(connection, '', refuse('PLAIN', 'it speaks TLS, and this node has no certificate'));
+      }
+      if (connection.open) this.#read(connection, reader, chunk);
     });
     socket.on('error', (error) => this.#end(connection, failureSentence(error)));
     socket.on('end', () => this.#end(connection, 'the peer closed the connection'));
@@ -134,17 +155,11 @@ export class Acceptor {
 
   #greet(connection: Incoming, reader: FrameReader, payload: Buffer): void {
     const hello = decodeHello(payload);
-    const reply = this.#options.answer(hello);
-    const frame = encodeHelloReply(reply);
+    const { certified } = connection;
+    const liar = certified === undefined ? undefined : notTheSpeaker(certified, hello);
+    const reply = liar ?? this.#options.answer(hello);
     if (!reply.ok) {
-      this.#options.log('warn', 'peer refused', {
-        peer: hello.from,
-        code: reply.code,
-        reason: reply.message,
-      });
-      // The dialer reads our reply and hangs up; if it does not, the handshake's deadline ends it.
-      connection.open = false;
-      connection.socket.end(frame);
+      this.#refuse(connection, hello.from, reply);
       return;
     }
     const older = this.#byPeer.get(hello.from);
@@ -153,8 +168,15 @@ export class Acceptor {
     connection.from = hello.from;
     this.#byPeer.set(hello.from, connection);
     reader.maxBytes = LIMITS.peerFrameBytes;
-    connection.socket.write(frame);
+    connection.socket.write(encodeHelloReply(reply));
     this.#options.up(hello);
+  }
+
+  /** The dialer reads our reply and hangs up; if it does not, the handshake's deadline ends it. */
+  #refuse(connection: Incoming, peer: string, reply: HelloReply): void {
+    this.#refusals.say(connection.socket, peer, reply.code, reply.message);
+    connection.open = false;
+    connection.socket.end(encodeHelloReply(reply));
   }
 
   #end(connection: Incoming, reason: string): void {

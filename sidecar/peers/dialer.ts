@@ -16,6 +16,7 @@ import { FrameError, type FrameFault, FrameReader } from './framing.ts';
 import { isHttpBase } from './handshake.ts';
 import { decodeHelloReply, encodeHello, type Hello } from './hello-codec.ts';
 import { connectOptions, failureSentence, type Log } from './sockets.ts';
+import { type TlsDialing, tlsFailure } from './tls.ts';
 
 export interface DialerOptions {
   readonly address: PeerAddress;
@@ -24,12 +25,16 @@ export interface DialerOptions {
   /** In 0 … 1. */
   random(): number;
   readonly log: Log;
+  /** Given: the peer has to prove by its certificate that it is the node of `address`, before we say hello. */
+  readonly tls?: TlsDialing | undefined;
   /** How long waiting bytes may stand still; LIMITS.peerStallMs if not given. */
   readonly stallMs?: number;
   up(): void;
   down(reason: string): void;
   /** The peer told its HTTP base URL, and what it knows (`features.ts`). */
   told(http: string, features: number): void;
+  /** Why the peer is not the one that it should be, by what it said of its disk; undefined where it is. */
+  stranger?(incarnation: string): string | undefined;
   /** The peer broke the protocol. */
   fault(fault: FrameFault): void;
 }
@@ -138,8 +143,10 @@ export class Dialer {
     this.#state = 'CONNECTING';
     this.#reason = 'connecting';
     this.#dialledAt = performance.now();
-    const { host, port } = this.#options.address;
-    const socket = connect({ host, port, ...connectOptions });
+    const { tls, address } = this.#options;
+    const { host, port } = address;
+    const secured = tls?.dial(address);
+    const socket = secured ?? connect({ host, port, ...connectOptions });
     this.#socket = socket;
     const failed = (reason: string): void => {
       if (this.#socket === socket) this.#end('WAITING', reason);
@@ -149,11 +156,22 @@ export class Dialer {
       this.#timer = setTimeout(() => failed(`${what} within ${ms} ms`), ms);
     };
     deadline(LIMITS.peerConnectMs, 'no connection');
-    socket.on('connect', () => {
+    const greet = (): void => {
       if (this.#socket !== socket) return;
       deadline(LIMITS.peerHandshakeMs, 'no reply to hello');
       socket.write(encodeHello(this.#options.hello()));
-    });
+    };
+    if (secured === undefined || tls === undefined) socket.on('connect', greet);
+    else {
+      secured.on('connect', () => {
+        if (this.#socket === socket) deadline(LIMITS.peerHandshakeMs, 'no TLS handshake');
+      });
+      secured.on('secureConnect', () => {
+        const stranger = tls.refusal(secured, address.id);
+        if (stranger === undefined) greet();
+        else failed(stranger);
+      });
+    }
     const reader = new FrameReader(LIMITS.peerHelloBytes, (payload) => this.#reply(payload));
     socket.on('data', (chunk) => {
       if (this.#socket === socket) this.#read(reader, chunk);
@@ -163,7 +181,7 @@ export class Dialer {
       // Node does not call this while a write makes progress; without waiting bytes the link is only idle.
       if (socket.writableLength > 0) failed(`nothing could be sent for ${stallMs} ms`);
     });
-    socket.on('error', (error) => failed(failureSentence(error)));
+    socket.on('error', (error) => failed(tls === undefined ? failureSentence(error) : tlsFailure(error)));
     socket.on('end', () => failed('the peer closed the connection'));
     socket.on('close', () => failed('the connection closed'));
   }
@@ -186,6 +204,11 @@ export class Dialer {
     const reply = decodeHelloReply(payload);
     if (!reply.ok) {
       this.#end('REFUSED', `${reply.code}: ${reply.message}`);
+      return false;
+    }
+    const stranger = this.#options.stranger?.(reply.incarnation);
+    if (stranger !== undefined) {
+      this.#end('REFUSED', `WRONG_DISK: ${stranger}`);
       return false;
     }
     if (!isHttpBase(reply.http)) {

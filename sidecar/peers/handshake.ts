@@ -1,9 +1,12 @@
 /**
  * Who may talk to us: what a Hello has to say, and what we answer.
  *
- * MUST: accept only a known member of our own cluster that means us and speaks our protocol.
+ * MUST: accept only nodes of our own cluster that mean us, speak our protocol, and have the disk that they always had.
+ * MAY: accept one that our own log does not name (yet): a membership that we lack may name it, and then only it can tell us
+ * (dissertation §4.1). Such a guest must say where we can answer it.
  */
 
+import { type KnownDisks, otherDisk } from './disks.ts';
 import { agreedProtocol, FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
 import type { Hello, HelloReply } from './hello-codec.ts';
 
@@ -13,6 +16,11 @@ export interface Identity {
   readonly cluster: string;
   readonly self: string;
   isMember(id: string): boolean;
+  /** May that node, whom we do not know, be answered at this address? */
+  admits(id: string, peer: string): boolean;
+  readonly disks: KnownDisks;
+  /** Of our own data folder. */
+  readonly incarnation: string;
 }
 
 /** True for '' (off) and for a base URL we can show and open. */
@@ -25,7 +33,7 @@ export function isHttpBase(url: string): boolean {
 export function answerHello(hello: Hello, us: Identity, http: string): HelloReply {
   const refuse = (code: string, message: string): HelloReply => ({
     ...{ ok: false, code, message },
-    ...{ http: '', features: FEATURES },
+    ...{ http: '', features: FEATURES, incarnation: '' },
   });
   if (agreedProtocol(hello.protocol, hello.oldest) === undefined) {
     const ours = range(PEER_PROTOCOL_OLDEST, PEER_PROTOCOL);
@@ -41,13 +49,16 @@ export function answerHello(hello: Hello, us: Identity, http: string): HelloRepl
   if (hello.to !== us.self) {
     return refuse('WRONG_NODE', `this is node ${us.self}, not ${JSON.stringify(hello.to)}`);
   }
-  if (!us.isMember(hello.from)) {
-    return refuse('UNKNOWN_NODE', `${us.self} knows no other member called ${JSON.stringify(hello.from)}`);
-  }
   if (!isHttpBase(hello.http)) {
     return refuse('PROTOCOL', `${hello.from} announced an HTTP address that is not one`);
   }
-  return { ok: true, code: '', message: '', http, features: FEATURES };
+  if (hello.incarnation !== '' && !us.disks.isOf(hello.from, hello.incarnation)) {
+    return refuse('WRONG_DISK', otherDisk(hello.from));
+  }
+  if (!us.isMember(hello.from) && !us.admits(hello.from, hello.peer)) {
+    return refuse('UNKNOWN_NODE', `${us.self} knows no other member called ${JSON.stringify(hello.from)}`);
+  }
+  return { ok: true, code: '', message: '', http, features: FEATURES, incarnation: us.incarnation };
 }
 
 function range(oldest: number, newest: number): string {

@@ -17,15 +17,20 @@ export interface Hello {
   readonly oldest: number;
   /** What the dialer knows (`features.ts`); 0 from those of before. */
   readonly features: number;
+  /** Of the dialer's data folder; '' from those of before (`disks.ts`). */
+  readonly incarnation: string;
+  /** Where the dialer is reached by other sidecars, HOST:PORT; '' where it does not say. */
+  readonly peer: string;
 }
 
 export interface HelloReply {
   readonly ok: boolean;
-  /** '' when ok, else WRONG_CLUSTER, WRONG_NODE, UNKNOWN_NODE or PROTOCOL. */
+  /** '' when ok, else WRONG_CLUSTER, WRONG_NODE, UNKNOWN_NODE, WRONG_DISK or PROTOCOL. */
   readonly code: string;
   readonly message: string;
   readonly http: string;
   readonly features: number;
+  readonly incarnation: string;
 }
 
 export function encodeHello(hello: Hello): Buffer {
@@ -40,14 +45,15 @@ export function encodeHelloReply(reply: HelloReply): Buffer {
 export function decodeHello(payload: Buffer): Hello {
   const raw = decodeFrame(payload);
   if (raw['body'] !== 'hello') throw notAllowed(raw['body'], 'before hello');
-  const { protocol, cluster, from, to, version, http, oldest, features }: Hello = raw['hello'];
-  return { protocol, cluster, from, to, version, http, oldest, features };
+  const hello: Hello = raw['hello'];
+  const { protocol, cluster, from, to, version, http, oldest, features, incarnation, peer } = hello;
+  return { protocol, cluster, from, to, version, http, oldest, features, incarnation, peer };
 }
 
 /** Throws FrameError unless `payload` is a HelloReply. */
 export function decodeHelloReply(payload: Buffer): HelloReply {
   const raw = decodeFrame(payload);
   if (raw['body'] !== 'helloReply') throw notAllowed(raw['body'], 'in place of the reply to hello');
-  const { ok, code, message, http, features }: HelloReply = raw['helloReply'];
-  return { ok, code, message, http, features };
+  const { ok, code, message, http, features, incarnation }: HelloReply = raw['helloReply'];
+  return { ok, code, message, http, features, incarnation };
 }

@@ -1,5 +1,5 @@
 /**
- * The rule that peers talk on this machine only, until TLS exists.
+ * The rule that peers without TLS talk on this machine only.
  *
  * MUST: refuse every address that could leave the machine, before anything binds or dials it.
  */
@@ -9,7 +9,7 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const family = isIP(host);
   if (family === 0) return host === 'localhost';
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
@@ -22,6 +22,6 @@ function isLoopback(host: string): boolean {
 export function assertLoopback(host: string, what: string): void {
   if (isLoopback(host)) return;
   throw new Error(
-    `${what} ${JSON.stringify(host)} is not a loopback address; addresses off this machine need TLS, which this version does not have yet`,
+    `${what} ${JSON.stringify(host)} is not a loopback address; addresses off this machine need TLS (--tls-ca, --tls-cert, --tls-key)`,
   );
 }

@@ -2,21 +2,24 @@
  * The sidecar-to-sidecar transport: one outgoing link and one incoming connection per peer.
  *
  * MUST: deliver messages of one peer in the order they were sent, each under the name its handshake proved,
- * and never keep one for a peer that is not connected: Raft sends again. MUST NOT leave this machine until
- * there is TLS.
+ * and never keep one for a peer that is not connected: Raft sends again. MUST NOT leave this machine without TLS.
  */
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerMessage } from '../../shared/messages.ts';
+import type { TlsSource } from '../../shared/tls.ts';
 import { Acceptor } from './acceptor.ts';
+import { formatAddress, parseAddress } from './address.ts';
 import { decodeMessage, PeerEncoder } from './codec.ts';
 import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from './contract.ts';
 import { Dialer } from './dialer.ts';
+import { ANY_DISK, type KnownDisks, otherDisk } from './disks.ts';
 import { FEATURES, PEER_PROTOCOL, PEER_PROTOCOL_OLDEST } from './features.ts';
 import { FRAME_HEADER_BYTES, type FrameFault } from './framing.ts';
 import { answerHello } from './handshake.ts';
 import type { Hello } from './hello-codec.ts';
-import { assertLoopback } from './loopback.ts';
+import { assertLoopback, isLoopback } from './loopback.ts';
 import type { Log } from './sockets.ts';
+import { TlsDialing } from './tls.ts';
 
 export interface TransportOptions {
   readonly cluster: string;
@@ -31,10 +34,18 @@ export interface TransportOptions {
   /** In 0 … 1; spreads the pauses between dials. */
   random(): number;
   readonly log: Log;
+  /** Certificates: then every connection has TLS, in both directions, and addresses may be off this machine. */
+  readonly tls?: TlsSource | undefined;
+  /** Which disk each node has; absent: nobody looks. */
+  readonly disks?: KnownDisks;
+  /** Of our own data folder. Asked when it is needed. */
+  incarnation?(): string;
 }
 
 interface Peer {
   readonly dialer: Dialer;
+  /** It is no member that we know of: it dialled us, and is answered for as long as it does. */
+  guest: boolean;
   receivedBytes: number;
   http: string;
   features: number | undefined;
@@ -47,6 +58,7 @@ export class TcpTransport implements Transport {
   readonly #acceptor: Acceptor;
   readonly #encoder = new PeerEncoder();
   readonly #peers = new Map<string, Peer>();
+  readonly #dialing: TlsDialing | undefined;
   readonly #faults: Record<FrameFault, number> = { TOO_LONG: 0, BAD_CRC: 0, UNDECODABLE: 0, NOT_ALLOWED: 0 };
   #tooLarge = 0;
   #noSuchPeer = 0;
@@ -54,11 +66,15 @@ export class TcpTransport implements Transport {
   #dialling = false;
   #closed = false;
   #http = '';
+  /** Where we are reached, once bound. */
+  #peer = '';
 
-  /** Throws an Error with one clear sentence for an address off this machine. */
+  /** Throws an Error with one clear sentence for an address off this machine without TLS. */
   constructor(options: TransportOptions) {
-    assertLoopback(options.listen.host, 'the peer listen address');
+    const { tls, cluster } = options;
+    if (tls === undefined) assertLoopback(options.listen.host, 'the peer listen address');
     this.#options = options;
+    this.#dialing = tls === undefined ? undefined : new TlsDialing(tls, cluster);
     this.#acceptor = this.#createAcceptor();
     this.setMembers(options.members);
   }
@@ -68,6 +84,7 @@ export class TcpTransport implements Transport {
     this.#listener = listener;
     const { host, port } = this.#options.listen;
     const bound = await this.#acceptor.listen(host, port);
+    this.#peer = formatAddress(bound);
     this.#dialling = true;
     for (const peer of this.#peers.values()) peer.dialer.dialNow();
     return bound;
@@ -77,26 +94,54 @@ export class TcpTransport implements Transport {
     this.#http = url;
   }
 
-  /** Throws before anything changes if an address is off this machine. */
+  /** Throws before anything changes if an address is off this machine and there is no TLS. */
   setMembers(members: readonly PeerAddress[]): void {
-    for (const member of members) assertLoopback(member.host, `the address of ${member.id}`);
+    if (this.#dialing === undefined) {
+      for (const member of members) assertLoopback(member.host, `the address of ${member.id}`);
+    }
     if (this.#closed) return;
     const wanted = new Map(members.map((member) => [member.id, member]));
     wanted.delete(this.#options.self);
     for (const [id, peer] of this.#peers) {
       const address = wanted.get(id);
       const { host, port } = peer.dialer.address;
-      if (address?.host === host && address.port === port) continue;
+      if (address?.host === host && address.port === port) {
+        peer.guest = false;
+        continue;
+      }
+      if (peer.guest && address === undefined) continue;
       this.#peers.delete(id);
       peer.dialer.close(address === undefined ? 'no member any more' : 'the address changed');
       if (address === undefined) this.#acceptor.disconnect(id, 'no member any more');
     }
     for (const [id, address] of wanted) {
       if (this.#peers.has(id)) continue;
-      const peer = { dialer: this.#createDialer(address), receivedBytes: 0, http: '', features: undefined };
-      this.#peers.set(id, peer);
-      if (this.#dialling) peer.dialer.dialNow();
+      this.#addPeer(address, false);
     }
+  }
+
+  #addPeer(address: PeerAddress, guest: boolean): void {
+    const dialer = this.#createDialer(address);
+    this.#peers.set(address.id, { dialer, guest, receivedBytes: 0, http: '', features: undefined });
+    if (this.#dialling) dialer.dialNow();
+  }
+
+  /** May it be answered there? Then it will be. */
+  #admits(id: string, peer: string): boolean {
+    const address = parseAddress(id, peer);
+    if (address === undefined || this.#closed || id === this.#options.self) return false;
+    if (this.#dialing === undefined && !isLoopback(address.host)) return false;
+    const guests = [...this.#peers.values()].filter(({ guest }) => guest).length;
+    if (guests >= LIMITS.peerGuests) return false;
+    this.#addPeer(address, true);
+    return true;
+  }
+
+  #guestLeft(id: string): void {
+    const peer = this.#peers.get(id);
+    if (peer?.guest !== true) return;
+    this.#peers.delete(id);
+    peer.dialer.close('it dials us no more');
   }
 
   send(message: PeerMessage): void {
@@ -150,26 +195,41 @@ export class TcpTransport implements Transport {
       hello: () => this.#hello(id),
       random: this.#options.random,
       log: this.#options.log,
+      tls: this.#dialing,
       up: () => this.#listener?.link?.(id, true, '', 'OUT'),
       down: (reason) => this.#listener?.link?.(id, false, reason, 'OUT'),
       told: (http, features) => this.#learn(id, http, features),
+      stranger: (incarnation) => {
+        const { disks = ANY_DISK } = this.#options;
+        return incarnation === '' || disks.isOf(id, incarnation) ? undefined : otherDisk(id);
+      },
       fault: (fault) => this.#count(fault),
     });
   }
 
   #createAcceptor(): Acceptor {
-    const { self, cluster, log } = this.#options;
-    const us = { self, cluster, isMember: (id: string) => this.#peers.has(id) };
+    const { self, cluster, log, tls } = this.#options;
+    const { disks = ANY_DISK } = this.#options;
+    const us = {
+      ...{ self, cluster, disks },
+      isMember: (id: string) => this.#peers.has(id),
+      admits: (id: string, peer: string) => this.#admits(id, peer),
+      incarnation: () => this.#options.incarnation?.() ?? '',
+    };
     return new Acceptor({
       log,
-      answer: (hello) => answerHello(hello, us, this.#http),
+      tls: tls === undefined ? undefined : { source: tls, us: { cluster, node: self } },
+      answer: (hello) => answerHello(hello, { ...us, incarnation: us.incarnation() }, this.#http),
       up: (hello) => {
         log('info', 'incoming peer link up', { peer: hello.from, version: hello.version });
         this.#learn(hello.from, hello.http, hello.features);
         this.#peers.get(hello.from)?.dialer.dialNow();
         this.#listener?.link?.(hello.from, true, '', 'IN');
       },
-      down: (id, reason) => this.#listener?.link?.(id, false, reason, 'IN'),
+      down: (id, reason) => {
+        this.#listener?.link?.(id, false, reason, 'IN');
+        this.#guestLeft(id);
+      },
       payload: (id, payload) => this.#listener?.message(decodeMessage(payload, id, self)),
       received: (id, bytes) => {
         const peer = this.#peers.get(id);
@@ -184,7 +244,15 @@ export class TcpTransport implements Transport {
     return {
       ...{ protocol: PEER_PROTOCOL, oldest: PEER_PROTOCOL_OLDEST, features: FEATURES },
       ...{ cluster, from: self, to, version, http: this.#http },
+      ...{ incarnation: this.#options.incarnation?.() ?? '', peer: this.#announced },
     };
+  }
+
+  /** A wildcard cannot be dialled. */
+  get #announced(): string {
+    const own = this.#options.members.find(({ id }) => id === this.#options.self);
+    if (own === undefined) return this.#peer;
+    return formatAddress(own);
   }
 
   #learn(id: string, http: string, features: number): void {

@@ -124,7 +124,7 @@ export function describeEffect(e: Effect): string {
     case 'installed':
       return `begins after the snapshot ${position(e.point.index, e.point.term)}, its log ended at ${e.dropped}`;
     case 'whole':
-      return e.isNew ? 'has a past from now on: it may vote' : 'has proven its log: it may vote';
+      return 'has proven its log: it may vote';
     case 'note':
       return describeNote(e);
   }

@@ -8,7 +8,6 @@ import type { Cause } from '../../shared/causes.ts';
 import type { VoteReply, VoteRequest } from '../../shared/messages.ts';
 import { becomeLeader } from './leader.ts';
 import { isVoter, voteResult } from './quorum.ts';
-import { hasVoted, mayCampaign, mayVoteFor } from './recovery.ts';
 import type { RaftState } from './state.ts';
 
 interface Campaign {
@@ -29,7 +28,7 @@ function mayStand(s: RaftState): boolean {
 
 /** Starts a campaign unless this node may not stand. */
 export function campaign(s: RaftState, { transfer, cause }: Campaign): void {
-  if (s.role === 'LEADER' || !mayCampaign(s)) return;
+  if (s.role === 'LEADER' || s.unproven !== undefined) return;
   if (!mayStand(s)) return;
   // Our own vote is a vote for somebody else than the leader.
   if (!transfer && s.isPromised()) return;
@@ -49,7 +48,6 @@ function campaignForReal(s: RaftState, transfer: boolean, cause: Cause): void {
   s.votes.clear();
   s.setTerm(s.term + 1);
   s.setVote(s.id);
-  hasVoted(s);
   s.setRole('CANDIDATE', '', cause);
   s.resetElectionTimer();
   requestVotes(s, false, transfer);
@@ -89,7 +87,7 @@ function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
 /** Why we refuse this request, or '' when we grant it. */
 export function voteRefusal(s: RaftState, m: VoteRequest): string {
   if (m.term < s.term) return 'OLD_TERM';
-  if (!mayVoteFor(s, m.lastIndex)) return 'LOG_UNPROVEN';
+  if (s.unproven !== undefined) return 'LOG_UNPROVEN';
   if (!m.transfer && s.isPromised()) return 'LEADER_ALIVE';
   const free = s.vote === '' && s.leader === '';
   if (!(free || s.vote === m.from || (m.preVote && m.term > s.term)))
@@ -103,7 +101,6 @@ export function receiveVoteRequest(s: RaftState, m: VoteRequest): void {
   const reason = voteRefusal(s, m);
   if (reason === '' && !m.preVote) {
     s.setVote(m.from);
-    hasVoted(s);
     s.resetElectionTimer();
   }
   replyToVote(s, m, reason);

@@ -95,7 +95,7 @@ export class Raft {
   }
   /** False while the log is unproven: no vote, no campaign. */
   get whole(): boolean {
-    return this.#s.unproven === undefined || this.#s.unproven.isNew;
+    return this.#s.unproven === undefined;
   }
   /** False while it should not lead, if another can. */
   get fit(): boolean {

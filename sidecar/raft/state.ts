@@ -78,7 +78,7 @@ export class RaftState {
   othersFit = false;
   postponed = 0;
   /** Set while the disk's past is not proven (recovery.ts): no vote, no campaign. */
-  unproven: { readonly mustReach: number; readonly termAtStart: number; readonly isNew: boolean } | undefined;
+  unproven: { readonly mustReach: number; readonly termAtStart: number } | undefined;
 
   // -- time
   now = 0;
@@ -151,10 +151,8 @@ export class RaftState {
     this.commit = start.committed;
     this.now = clock.now;
     this.wall = clock.wall;
-    const isNew = start.isNew ?? (this.term === 0 && this.log.lastIndex === 0);
-    if (start.mustReach !== undefined || isNew) {
-      const mustReach = start.mustReach ?? Number.POSITIVE_INFINITY;
-      this.unproven = { mustReach, termAtStart: this.term, isNew: isNew && start.mustReach === undefined };
+    if (start.mustReach !== undefined) {
+      this.unproven = { mustReach: start.mustReach, termAtStart: this.term };
     }
     this.role = this.restingRole();
     this.resetElectionTimer();

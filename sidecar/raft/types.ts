@@ -87,8 +87,6 @@ export interface RaftStart {
   readonly tail: readonly Entry[];
   /** Set when the disk cannot prove that it holds all it ever acknowledged up to here: see `recovery.ts`. */
   readonly mustReach: number | undefined;
-  /** The disk was empty once, and has not been given the log, or a say, since (`recovery.ts`). Absent: as the log says. */
-  readonly isNew?: boolean;
 }
 
 /** An entry before the leader gave it an index, a term and a time. */
@@ -263,6 +261,6 @@ export type Effect =
   | { readonly type: 'readRefused'; readonly ref: number; readonly reason: ReadRefusal | LeaseRefusal }
   /** A leadership transfer was given up; we still lead. */
   | { readonly type: 'transferFailed'; readonly to: string }
-  /** This node may vote for anybody from now on: its log is proven again, or it has no past that it could have forgotten (`isNew`). */
-  | { readonly type: 'whole'; readonly isNew: boolean }
+  /** The log is proven again: this node may vote from now on. */
+  | { readonly type: 'whole' }
   | NoteEffect;

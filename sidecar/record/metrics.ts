@@ -10,6 +10,7 @@ import { APP_CONDITIONS, APP_STATES, type AppCondition, type AppState } from '..
 import { CAUSES, type Cause } from '../../shared/causes.ts';
 import { DEFINITE_CODES, type ErrorCode, INDEFINITE_CODES } from '../../shared/codes.ts';
 import type { Role } from '../../shared/entry.ts';
+import type { CertificateUse } from '../../shared/inspect.ts';
 import { NEWS_OUTCOMES, NEWS_WAYS, type NewsOutcome, type NewsWay } from '../../shared/leader-news.ts';
 import { type Row, SampledRegistry } from './registry.ts';
 
@@ -58,6 +59,8 @@ export interface Sample {
   readonly sessions: number;
   readonly sessionCommandsHeld: number;
   readonly sessionReplyBytes: number;
+  /** Until the certificate of each use ends; empty without TLS. */
+  readonly certificates: readonly { readonly use: CertificateUse; readonly seconds: number }[];
 }
 
 export interface MetricsOptions {
@@ -102,6 +105,13 @@ export class Metrics {
     this.#registerRequests();
     this.#registerStoreAndApp();
     this.#registerPeers();
+    this.#sampled.rows(
+      'outrigger_certificate_expiry_seconds',
+      'Seconds until the certificate that this node shows to peers, or to HTTP clients, ends; negative after it. Absent without TLS. Below 14 days it wants to be renewed.',
+      ['use'],
+      (now) =>
+        now.certificates.map(({ use, seconds }): Row => [{ use: use.toLowerCase() }, Math.round(seconds)]),
+    );
     this.#sampled.process();
   }
 

@@ -74,8 +74,8 @@ export interface StoredState {
   readonly skips: readonly SkipMark[];
   /** Every membership of the log, ascending, and the one that it began with. Empty in a folder that was given none. */
   readonly configs: readonly ConfigAt[];
-  /** The folder was made empty, and `markWhole` was not called since. */
-  readonly isNew: boolean;
+  /** By node: the incarnation of the data folder that it was seen with first. */
+  readonly disks: ReadonlyMap<string, string>;
   readonly proof: Proof;
   /** True when the folder was made by this call. */
   readonly fresh: boolean;
@@ -148,6 +148,8 @@ export interface Store {
    * a start without it finds that this node has forgotten.
    */
   compact(point: LogPoint, relies: boolean): void;
+  /** Remembers which data folder a node has, or forgets it ('' for the incarnation). Rejects with StoreError. */
+  rememberDisk(node: string, incarnation: string): Promise<void>;
   /** The membership that a cluster begins with, into a log that has none. Resolves once it is on the disk. Throws StoreError. */
   bootstrap(membership: Membership): Promise<void>;
   /**

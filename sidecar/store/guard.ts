@@ -40,8 +40,6 @@ export interface GuardState {
   readonly damage: Damage | undefined;
   /** A damaged row was read: the next start checks every row, not only the newest. */
   readonly checkAll: boolean;
-  /** The folder was made empty, and has not been given the log, or a say in the cluster, since. */
-  readonly isNew: boolean;
 }
 
 /** Each slot lies in a sector of its own, also on disks with 4 KiB sectors. */
@@ -65,7 +63,6 @@ const REASON_AT = VOTE_AT + LIMITS.storeVoteBytes;
 const CRC_AT = SLOT_BYTES - 4;
 const DAMAGED = 1;
 const CHECK_ALL = 2;
-const IS_NEW = 4;
 
 export class GuardFile {
   readonly #fd: number;
@@ -223,10 +220,7 @@ function encodeSlot(slot: Buffer, state: GuardState, sequence: number): void {
   writeIndex(slot, state.index, AT.index);
   writeIndex(slot, state.indexTerm, AT.indexTerm);
   writeIndex(slot, state.damage?.mustReach ?? 0, AT.mustReach);
-  slot[FLAGS_AT] =
-    (state.damage === undefined ? 0 : DAMAGED) |
-    (state.checkAll ? CHECK_ALL : 0) |
-    (state.isNew ? IS_NEW : 0);
+  slot[FLAGS_AT] = (state.damage === undefined ? 0 : DAMAGED) | (state.checkAll ? CHECK_ALL : 0);
   slot.write(state.hash, HASH_AT, 'latin1');
   slot[VOTE_LENGTH_AT] = slot.write(state.vote, VOTE_AT, LIMITS.storeVoteBytes, 'utf8');
   slot[REASON_LENGTH_AT] = slot.write(state.damage?.reason ?? '', REASON_AT, REASON_BYTES, 'utf8');
@@ -254,7 +248,6 @@ function readSlot(fd: number, place: number): { sequence: number; state: GuardSt
           ? undefined
           : { reason: text(REASON_AT, REASON_LENGTH_AT), mustReach: readIndex(slot, AT.mustReach) },
       checkAll: (flags & CHECK_ALL) !== 0,
-      isNew: (flags & IS_NEW) !== 0,
     },
   };
 }

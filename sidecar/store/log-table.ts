@@ -122,6 +122,20 @@ export class LogTable {
     return rows.map((row) => ({ at: integerOf(row, 'at'), target: integerOf(row, 'target') }));
   }
 
+  /** The ids must be checked: they go into the statement. */
+  rememberDisk(node: string, incarnation: string): Promise<void> {
+    return this.#driver.exec(`INSERT OR REPLACE INTO disks VALUES ('${node}', '${incarnation}')`);
+  }
+
+  forgetDisk(node: string): Promise<void> {
+    return this.#driver.exec(`DELETE FROM disks WHERE node = '${node}'`);
+  }
+
+  async disks(): Promise<Map<string, string>> {
+    const rows = await this.#driver.query('SELECT node, incarnation FROM disks');
+    return new Map(rows.map((row) => [textOf(row, 'node'), textOf(row, 'incarnation')]));
+  }
+
   insertConfig({ index, membership }: ConfigAt): Promise<void> {
     const hex = Buffer.from(encodeMembership(membership)).toString('hex');
     return this.#driver.exec(`INSERT OR REPLACE INTO configs VALUES (${index}, x'${hex}')`);

@@ -61,7 +61,6 @@ export class LogWriter {
   #hardState: HardState;
   #damage: Damage | undefined;
   #relies: boolean;
-  #isNew: boolean;
   #walBytes = 0;
 
   constructor(
@@ -73,7 +72,6 @@ export class LogWriter {
       relies: boolean;
       hardState: HardState;
       damage: Damage | undefined;
-      isNew: boolean;
     },
   ) {
     this.#table = table;
@@ -83,7 +81,6 @@ export class LogWriter {
     this.#hardState = found.hardState;
     this.#damage = found.damage;
     this.#relies = found.relies;
-    this.#isNew = found.isNew;
   }
 
   /**
@@ -206,7 +203,6 @@ export class LogWriter {
 
   async markWhole(): Promise<void> {
     this.#damage = undefined;
-    this.#isNew = false;
     await this.#writeGuard();
   }
 
@@ -308,7 +304,6 @@ export class LogWriter {
       hash: this.durable.lastHash ?? ZERO_HASH,
       damage: this.#damage,
       checkAll: false,
-      isNew: this.#isNew,
     };
   }
 }

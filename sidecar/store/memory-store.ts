@@ -42,7 +42,7 @@ export class MemoryDisk {
   entries: Entry[] = [];
   proof: Proof = { whole: true };
   configs: ConfigAt[] = [];
-  isNew = true;
+  disks = new Map<string, string>();
 }
 
 export interface MemoryStoreOptions {
@@ -93,7 +93,7 @@ export class MemoryStore implements Store {
       logBytes: entries.reduce((sum, { record }) => sum + (record?.length ?? 0), 0),
       skips: skipsIn(entries),
       configs: this.disk.configs,
-      isNew: this.disk.isNew,
+      disks: this.disk.disks,
       proof,
       fresh,
     };
@@ -148,7 +148,11 @@ export class MemoryStore implements Store {
 
   markWhole(): void {
     this.disk.proof = { whole: true };
-    this.disk.isNew = false;
+  }
+
+  async rememberDisk(node: string, incarnation: string): Promise<void> {
+    if (incarnation === '') this.disk.disks.delete(node);
+    else this.disk.disks.set(node, incarnation);
   }
 
   async bootstrap(membership: Membership): Promise<void> {

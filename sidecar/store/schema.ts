@@ -102,6 +102,12 @@ const BASE = `CREATE TABLE IF NOT EXISTS base (
     relies INTEGER NOT NULL CHECK (relies IN (0, 1))
   ) STRICT`;
 
+/** Which data folder each node of the cluster was seen with first (peers/disks.ts). */
+const DISKS = `CREATE TABLE IF NOT EXISTS disks (
+    node TEXT PRIMARY KEY CHECK (length(node) BETWEEN 1 AND 64),
+    incarnation TEXT NOT NULL CHECK (length(incarnation) = 32)
+  ) STRICT`;
+
 /** A random id for a data folder: 32 hex digits. */
 export function newIncarnation(): string {
   return randomBytes(16).toString('hex');
@@ -124,7 +130,7 @@ export async function prepareDatabase(
   const applicationId = await pragmaValue(driver, 'application_id');
   const version = await pragmaValue(driver, 'user_version');
   if (counted !== undefined && integerOf(counted, 'tables') === 0 && applicationId === 0) {
-    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE}; ${CONFIGS};
+    await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE}; ${CONFIGS}; ${DISKS};
       INSERT INTO node_state VALUES (1, '${incarnation}', 0, '');
       INSERT INTO probe VALUES (1, x'');
       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
@@ -139,7 +145,7 @@ export async function prepareDatabase(
   // A start on a full disk must not write.
   if (version === FORMAT) return false;
   await driver.exec(
-    `BEGIN IMMEDIATE; ${SKIPS}; ${BASE}; ${CONFIGS}; PRAGMA user_version = ${FORMAT}; COMMIT`,
+    `BEGIN IMMEDIATE; ${SKIPS}; ${BASE}; ${CONFIGS}; ${DISKS}; PRAGMA user_version = ${FORMAT}; COMMIT`,
   );
   return false;
 }

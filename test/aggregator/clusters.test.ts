@@ -124,7 +124,8 @@ describe('aggregator clusters', () => {
     const refused = (work: Promise<unknown>, why: RegExp) =>
       assert.rejects(work, (error) => error instanceof InspectError && why.test(error.message));
     await refused(clusters.attach('', 'http://example.org:80', ''), /only loopback/);
-    await refused(clusters.attach('', `https://127.0.0.1:${nodes[0].port}`, ''), /plain HTTP/);
+    await refused(clusters.attach('', `https://127.0.0.1:${nodes[0].port}`, ''), /does not speak TLS/);
+    await refused(clusters.attach('', `ftp://127.0.0.1:${nodes[0].port}`, ''), /not http or https/);
     await refused(clusters.attach('', `127.0.0.1:${nodes[0].port}/x?y`, ''), /more than a host and a port/);
     await refused(clusters.attach('', 'http://user:secret@127.0.0.1:1', ''), /more than/);
     await refused(clusters.attach('d', nodes[0].http, ''), /belongs to the cluster c, not to d/);

@@ -5,6 +5,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { EVENT_HEADERS, type RaftEvent } from '../../shared/events.ts';
 import type { LogEntryView, LogPage, NodeStatus, TermsView } from '../../shared/inspect.ts';
@@ -70,6 +71,8 @@ export class ScriptedNode {
   readonly cluster: string;
   readonly id: string;
   behaviour: Behaviour = 'WELL';
+  /** Given before it listens: it speaks HTTPS. */
+  tls: { readonly cert: string; readonly key: string } | undefined;
   /** Of `/v1/events` alone. */
   streamBehaviour: 'WELL' | 'REFUSE' | 'GARBAGE' | 'ENDLESS_LINE' = 'WELL';
   status: NodeStatus;
@@ -95,7 +98,7 @@ export class ScriptedNode {
   }
 
   get http(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.#port}`;
   }
 
   get port(): number {
@@ -117,7 +120,9 @@ export class ScriptedNode {
 
   /** Listens; at the port it had before, if it had one. */
   async listen(): Promise<this> {
-    const server = createServer((request, response) => this.#serve(request, response));
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#serve(request, response);
+    const server = this.tls === undefined ? createServer(serve) : createSecureServer(this.tls, serve);
     server.keepAliveTimeout = 60_000;
     server.on('connection', (socket) => {
       this.connections += 1;

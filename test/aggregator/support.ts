@@ -56,7 +56,7 @@ export class Bench {
   }
 
   /** Writes its endpoint file and its token file. */
-  async announce(node: ScriptedNode, http = node.http): Promise<void> {
+  async announce(node: ScriptedNode, http = node.http, ca?: string): Promise<void> {
     const tokenFile = join(this.root, `${node.cluster}-${node.id}.tokens`);
     await replacePrivateFile(tokenFile, JSON.stringify(TOKENS));
     await writeEndpointFile(
@@ -65,6 +65,7 @@ export class Bench {
         cluster: node.cluster,
         node: node.id,
         http,
+        ...(ca === undefined ? {} : { ca }),
         appSocket: '',
         tokenFile,
         control: node.status.control,

@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'sidecar/record': ['shared'],
   'sidecar/machine': ['shared'],
   'sidecar/news': ['shared'],
+  'sidecar/tls': ['shared'],
   'sidecar/node': [
     'shared',
     'sidecar/raft',
@@ -28,12 +29,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/record',
     'sidecar/machine',
     'sidecar/news',
+    'sidecar/tls',
   ],
-  'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record'],
+  'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record', 'sidecar/tls'],
   // It judges apps by the protocol alone: nothing of the sidecar's own.
   'sidecar/conformance': ['shared'],
   // The demo's app where there is no Python is an example as well.
-  'sidecar/cli': ['shared', 'sidecar/node', 'sidecar/gateway', 'sidecar/conformance', 'examples/typescript-kv'],
+  'sidecar/cli': [
+    'shared',
+    'sidecar/node',
+    'sidecar/gateway',
+    'sidecar/conformance',
+    'examples/typescript-kv',
+  ],
   // The VS Code side knows the sidecar by its public surfaces alone.
   extension: ['shared'],
   'extension/aggregator': ['shared'],
@@ -58,6 +66,8 @@ const OWNED_PACKAGES: Readonly<Record<string, string>> = {
   sqlite3: 'sidecar/store',
   express: 'sidecar/http',
   'prom-client': 'sidecar/record',
+  '@peculiar/asn1-x509': 'sidecar/cli',
+  '@peculiar/asn1-schema': 'sidecar/cli',
   commander: 'sidecar/cli',
   vscode: 'extension',
   'vscode-languageclient/node': 'extension/client',

@@ -193,4 +193,32 @@ export const MUTANTS = [
     find: 'if (wallAge >= trusted || wallAge < age * (1 - bound) - ROUNDING_MS)',
     replace: 'if (wallAge < 0 && age < 0)',
   },
+  {
+    name: 'tls-any-node',
+    title: 'dials any node of its CA in place of the one it meant',
+    file: 'sidecar/peers/tls.ts',
+    find: "'problem' in found ? found.problem : anotherThan(wanted, found);",
+    replace: "'problem' in found ? found.problem : undefined;",
+  },
+  {
+    name: 'tls-hello-believed',
+    title: 'believes the name in a hello, whatever the certificate says',
+    file: 'sidecar/peers/tls.ts',
+    find: 'if (hello.cluster === cluster && hello.from === node) return undefined;',
+    replace: 'if (hello.cluster === cluster && node !== "") return undefined;',
+  },
+  {
+    name: 'tls-any-certificate',
+    title: 'takes certificates that no CA of ours made, and expired ones',
+    file: 'sidecar/peers/tls.ts',
+    find: 'if (!socket.authorized) {',
+    replace: 'if (socket.destroyed) {',
+  },
+  {
+    name: 'tls-any-cluster',
+    title: 'takes peers of any cluster of the CA',
+    file: 'sidecar/peers/tls.ts',
+    find: 'else if (found.cluster !== us.cluster) {',
+    replace: "else if (found.cluster === '') {",
+  },
 ];

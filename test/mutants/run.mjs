@@ -17,6 +17,7 @@ const SUITES = [
   { name: 'machine', only: 'test/unit/machine', spec: 'test/unit/machine*.test.mjs' },
   { name: 'routing', only: 'test/unit/routing', spec: 'test/unit/routing*.test.mjs' },
   { name: 'gateway', only: 'test/unit/gateway-parts', spec: 'test/unit/gateway-parts.test.mjs' },
+  { name: 'peers', only: 'test/unit/peers-tls', spec: 'test/unit/peers-tls.test.mjs' },
   { name: 'transcripts', only: 'test/transcripts', spec: 'test/transcripts/*.test.mjs' },
   { name: 'simulation', only: 'test/simulation', spec: 'test/simulation/*.test.mjs' },
 ];

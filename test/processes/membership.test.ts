@@ -1,5 +1,6 @@
 /** Changes of the membership of real daemons: nodes join, get their vote, leave and are replaced, while clients write. */
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
 import { AppClient } from '../support/app-client.ts';
@@ -59,7 +60,12 @@ describe('membership', function () {
     path: string,
     body?: object,
   ): Promise<readonly string[]> {
-    const answer = await ask(daemon, method, path, body);
+    let answer = await ask(daemon, method, path, body);
+    // One change at a time: the one before it may be under way still.
+    await daemons.until(`${method} ${path} is taken`, async () => {
+      if (answer.status === 503) answer = await ask(daemon, method, path, body);
+      return answer.status !== 503;
+    });
     const said = (await answer.json()) as { voters?: readonly string[]; message?: string };
     assert.ok(answer.ok, `${method} ${path}: ${said.message}`);
     return said.voters ?? [];
@@ -139,6 +145,59 @@ describe('membership', function () {
     await sameState(await write(fresh, 20), left);
     const removed = (await daemons.status(leader)) ?? assert.fail();
     assert.equal(removed.role, 'LEARNER');
+  });
+
+  it('speaks with no node that comes back with another disk, until it has left and is added again', async () => {
+    const leader = await begin(3);
+    await write(leader, 50);
+    const wiped = all.find((daemon) => daemon !== leader) ?? assert.fail();
+    await wiped.child.kill();
+    await apps.get(wiped.id)?.close();
+    rmSync(wiped.dir, { recursive: true });
+    const again = await daemons.launch(wiped, wiped.members, {}, FLAGS);
+    all = all.map((daemon) => (daemon === wiped ? again : daemon));
+    apps.set(again.id, new SnapshotApp(again.socket));
+    await daemons.until('it is refused', async () => {
+      const status = await daemons.status(again);
+      return (
+        status?.members.filter(({ reason }) => /WRONG_DISK: .* has another disk/.test(reason)).length === 2
+      );
+    });
+    assert.equal((await daemons.status(again))?.commitIndex, 0);
+
+    await again.child.kill();
+    rmSync(again.dir, { recursive: true });
+    await changed(leader, 'DELETE', `/v1/members/${again.id}`);
+    const fresh = await daemons.launch(again, `http://${leader.http}`, {}, FLAGS);
+    all = all.map((daemon) => (daemon === again ? fresh : daemon));
+    await votersAre(['n1', 'n2', 'n3']);
+    await sameState(await write(leader, 20), ['n1', 'n2', 'n3']);
+  });
+
+  it('brings a member back that slept through changes and knows none of the others', async () => {
+    const leader = await begin(3);
+    await write(leader, 50);
+    const asleep = all.find((daemon) => daemon !== leader) ?? assert.fail();
+    await asleep.child.kill();
+    const first = await joins('n4', leader);
+    await daemons.until(
+      'four vote',
+      async () => (await daemons.status(first))?.membership.voters.length === 4,
+    );
+    await joins('n5', first);
+    const others = all.filter((daemon) => daemon !== asleep);
+    await daemons.until(
+      'five vote',
+      async () => (await daemons.status(first))?.membership.voters.length === 5,
+    );
+    for (const old of others.filter(({ id }) => id !== 'n4' && id !== 'n5')) {
+      await changed(first, 'DELETE', `/v1/members/${old.id}`);
+      await old.child.kill();
+    }
+    const back = await daemons.launch(asleep, asleep.members, {}, FLAGS);
+    all = [back, ...others.filter(({ id }) => id === 'n4' || id === 'n5')];
+    await votersAre([back.id, 'n4', 'n5']);
+    await sameState(await write(first, 20), [back.id, 'n4', 'n5']);
   });
 
   it('refuses what makes no sense, with one sentence', async () => {

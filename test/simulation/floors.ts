@@ -25,7 +25,7 @@ const PER_SEED: Readonly<Record<string, number>> = {
   election: 8,
   crash: 10,
   partition: 3,
-  commit: 400,
+  commit: 350,
   write: 200,
   read: 100,
   'read by lease': 120,

@@ -34,6 +34,8 @@ export interface Surroundings {
   /** Set once the faults have stopped. */
   healed: boolean;
   steps: number;
+  /** Is it in the cluster, by everything that is committed? */
+  isMember(node: string): boolean;
   diskOf(node: string): SimDisk | undefined;
   /** The planted fault: disks that lie. */
   readonly lyingDisks: boolean;
@@ -133,9 +135,7 @@ export class SimNode {
     const membership = this.#world.membership.voters.includes(this.id) ? this.#world.membership : NOBODY;
     const random = (): number => this.#random.float();
     const config = { ...plan.raft, id: this.id, group: this.group, membership, random };
-    // A node that comes is what it seems to be; of those that were there from the beginning one may have been wiped.
-    const isNew = membership === NOBODY ? { isNew: false } : {};
-    const start = { ...this.disk.start(plan.startTail, membership), ...isNew };
+    const start = this.disk.start(plan.startTail, membership);
     trace.say(schedule.now, () => `${this.id} starts with ${this.disk.synced.length} entries`);
     const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
     this.#lives++;
@@ -378,7 +378,6 @@ export class SimNode {
         trace.count('read index refused');
         return life.front.readIndex(effect.ref, undefined);
       case 'whole':
-        if (effect.isNew) return;
         trace.count('log proven whole again');
         this.disk.markWhole();
         return;

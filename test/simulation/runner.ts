@@ -128,6 +128,7 @@ class Run {
       plan,
       network,
       membership,
+      isMember: (id) => allMembers(checker.membership).includes(id),
       diskOf: (id) => this.#nodes.find((node) => node.id === id && node.up)?.disk,
       lyingDisks,
       healed: false,

@@ -65,7 +65,7 @@ export class SessionClient {
   }
 
   #anyNode(): SimNode | undefined {
-    const up = this.#nodes.filter((node) => node.up);
+    const up = this.#nodes.filter(({ id, up }) => up && (!this.#world.healed || this.#world.isMember(id)));
     return up.length === 0 ? undefined : this.#random.pick(up);
   }
 

@@ -9,6 +9,7 @@ import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import { type Exit, ManagedProcess } from '../../sidecar/cli/cluster/managed-process.ts';
 import { pickPorts } from '../../sidecar/cli/cluster/ports.ts';
+import { fetchFrom } from '../../sidecar/cli/secure-fetch.ts';
 import { PATIENCE_MS, until } from './patience.ts';
 import { PeerNetwork } from './peer-proxy.ts';
 
@@ -43,6 +44,8 @@ export interface ClusterOptions {
   readonly envOf?: (id: string) => NodeJS.ProcessEnv;
   /** Further flags of `outrigger run`. Of two of the same name the last one counts. */
   readonly flags?: readonly string[];
+  /** The same for each one. */
+  readonly flagsOf?: (id: string) => readonly string[];
   /** The program, where it is not the one that was built: `bin/outrigger.mjs`. */
   readonly script?: string;
   /** Puts a network between them that can be cut: `Daemons.network`. */
@@ -54,6 +57,8 @@ export class Daemons {
   readonly root: string;
   readonly #started: Daemon[] = [];
   #network: PeerNetwork | undefined;
+  /** PEM file of the CA: given, the daemons are asked over HTTPS. */
+  ca: string | undefined;
 
   private constructor(root: string) {
     this.root = root;
@@ -121,6 +126,7 @@ export class Daemons {
   /** Starts `size` daemons that know each other; resolves when one leads. */
   async cluster(size: number, options: ClusterOptions = {}): Promise<Daemon[]> {
     const { dir = this.root, envOf = () => ({}), flags = [], partitions = false, script } = options;
+    const flagsOf = (id: string): string[] => [...flags, ...(options.flagsOf?.(id) ?? [])];
     const ports = await pickPorts(size * 2);
     const plans = Array.from({ length: size }, (_, at) => ({
       id: `n${at + 1}`,
@@ -132,7 +138,7 @@ export class Daemons {
     this.#network = partitions ? await PeerNetwork.open(plans) : undefined;
     const members = (id: string): string => this.#network?.membersFor(id) ?? membersOf(plans);
     const all = await Promise.all(
-      plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flags, script)),
+      plans.map((plan) => this.launch(plan, members(plan.id), envOf(plan.id), flagsOf(plan.id), script)),
     );
     const serving = Symbol('serving');
     for (const daemon of all) {
@@ -159,7 +165,7 @@ export class Daemons {
 
   async status(daemon: Daemon): Promise<NodeStatus | undefined> {
     try {
-      return (await (await fetch(`http://${daemon.http}/v1/status`)).json()) as NodeStatus;
+      return (await (await this.ask(daemon, '/v1/status')).json()) as NodeStatus;
     } catch (error) {
       // Not there yet, or not any more.
       if (error instanceof Error) return undefined;
@@ -167,12 +173,17 @@ export class Daemons {
     }
   }
 
+  /** A GET. Rejects as `fetch` does. */
+  ask(daemon: Daemon, path: string, headers: Record<string, string> = {}): Promise<Response> {
+    const url = new URL(`${this.ca === undefined ? 'http' : 'https'}://${daemon.http}${path}`);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    return fetchFrom(url, { headers: new Headers(headers), signal }, { ca: this.ca });
+  }
+
   /** An answer that needs the `view` token. Rejects when there is none. */
   async view<T>(daemon: Daemon, path: string): Promise<T> {
     const tokens = await readTokenFile(join(daemon.dir, 'tokens.json'));
-    const answer = await fetch(`http://${daemon.http}${path}`, {
-      headers: { authorization: `Bearer ${tokens?.view}` },
-    });
+    const answer = await this.ask(daemon, path, { authorization: `Bearer ${tokens?.view}` });
     assert.ok(answer.ok, `${daemon.id} answered ${path} with ${answer.status}`);
     return (await answer.json()) as T;
   }

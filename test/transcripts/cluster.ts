@@ -62,7 +62,7 @@ export class Cluster {
     if (input.type === 'read' || input.type === 'leaseRead') this.#invariants.readBegins(node.id, input.ref);
     for (const effect of node.raft.step(input, node.clock)) {
       // Notes are for the record; a transcript shows what they are about.
-      if (effect.type === 'note' || (effect.type === 'whole' && effect.isNew)) continue;
+      if (effect.type === 'note') continue;
       this.#execute(node, effect);
       this.#invariants.effect(node, effect);
     }

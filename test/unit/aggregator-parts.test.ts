@@ -5,7 +5,7 @@ import { EventHistory } from '../../extension/aggregator/clusters/history.ts';
 import { placesOf } from '../../extension/aggregator/clusters/members.ts';
 import { nodeTerms } from '../../extension/aggregator/clusters/node-terms.ts';
 import { InspectError } from '../../extension/aggregator/contract.ts';
-import { loopbackUrl } from '../../extension/aggregator/links/address.ts';
+import { sidecarUrl } from '../../extension/aggregator/links/address.ts';
 import { Pacer } from '../../extension/aggregator/pacer.ts';
 import { Wakeable } from '../../extension/aggregator/wakeable.ts';
 import type { NodeEvent } from '../../shared/events.ts';
@@ -23,14 +23,17 @@ describe('aggregator: addresses', () => {
     [' http://localhost:9001/ ', 'http://127.0.0.1:9001'],
     ['http://127.9.9.9:1', 'http://127.9.9.9:1'],
     ['[::1]:8080', 'http://[::1]:8080'],
+    ['https://127.0.0.1:1', 'https://127.0.0.1:1'],
+    ['https://n1.example.org:8443/', 'https://n1.example.org:8443'],
   ] as const) {
-    it(`takes ${given}`, () => assert.equal(loopbackUrl(given), url));
+    it(`takes ${given}`, () => assert.equal(sidecarUrl(given), url));
   }
   for (const given of [
     '',
     'example.org:80',
     '10.0.0.1:80',
-    'https://127.0.0.1:1',
+    'https://127.0.0.1:1/path',
+    'https://a:b@127.0.0.1:1',
     'file:///etc/passwd',
     'http://127.0.0.1:1/path',
     'http://127.0.0.1:1?x',
@@ -44,7 +47,7 @@ describe('aggregator: addresses', () => {
   ]) {
     it(`refuses ${given.slice(0, 40) || 'nothing'}`, () =>
       assert.throws(
-        () => loopbackUrl(given),
+        () => sidecarUrl(given),
         (error) => error instanceof InspectError && error.message.length < 400,
       ));
   }

@@ -204,10 +204,10 @@ describe('diagnostics of outrigger.json', () => {
       only(cluster(nodes(`"id": "n1", "http": ${JSON.stringify(http)}`)))[2];
     assert.match(judge('http://10.0.0.7:8001'), /is not on this machine: only loopback/);
     assert.match(judge('http://127.0.0.1.evil.example:8001'), /is not on this machine/);
-    assert.match(judge('https://127.0.0.1:8001'), /is not http/);
+    assert.match(judge('ftp://127.0.0.1:8001'), /is not http or https/);
     assert.match(judge('http://user@127.0.0.1:8001'), /more than a host and a port/);
     const peer = only(cluster(nodes('"id": "n1", "peer": "10.0.0.7:7001"')));
-    assert.match(peer[2], /no TLS, so they listen for each other on loopback only/);
+    assert.match(peer[2], /Without TLS .* sidecars listen for each other on loopback only/);
     assert.match(only(cluster(nodes('"id": "n1", "peer": "127.0.0.1:70000"')))[2], /no port 70000/);
   });
 

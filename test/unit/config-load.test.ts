@@ -178,19 +178,19 @@ describe('configuration of run', () => {
     [
       'a foreign agent-check',
       { agentListen: '0.0.0.0:8101' },
-      /^--agent-listen has the host 0\.0\.0\.0, .* needs TLS/,
+      /^--agent-listen has the host 0\.0\.0\.0, .* agent-check knows no TLS/,
     ],
     [
       'a foreign agent-check of ready nodes',
       { agentReadyListen: '10.0.0.1:8101' },
-      /^--agent-ready-listen has the host 10\.0\.0\.1, .* needs TLS/,
+      /^--agent-ready-listen has the host 10\.0\.0\.1, .* agent-check knows no TLS/,
     ],
     ['news to no URL', { leaderNewsUrl: 'balancer' }, /^--leader-news-url must be a URL such as/],
     ['news to https', { leaderNewsUrl: 'https://127.0.0.1/' }, /^--leader-news-url must be an http:\/\/ URL/],
     [
       'news to another machine',
       { leaderNewsUrl: 'http://balancer.example/' },
-      /^--leader-news-url must be on this machine, since there is no TLS yet.*, not balancer\.example\.$/,
+      /^--leader-news-url must be on this machine, since news goes by plain HTTP.*, not balancer\.example\.$/,
     ],
     [
       'news with a password',

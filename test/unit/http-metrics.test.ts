@@ -27,6 +27,7 @@ const SAMPLE: Sample = {
   sessions: 5,
   sessionCommandsHeld: 2,
   sessionReplyBytes: 4096,
+  certificates: [{ use: 'PEERS', seconds: 86_400 }],
 };
 
 describe('metrics', () => {

@@ -1,5 +1,6 @@
 /** Which protocol two sidecars speak, and what a sidecar of another version hears. */
 import assert from 'node:assert/strict';
+import { ANY_DISK } from '../../sidecar/peers/disks.ts';
 import {
   agreedProtocol,
   FEATURE,
@@ -10,7 +11,11 @@ import {
 import { answerHello } from '../../sidecar/peers/handshake.ts';
 import { helloOf } from './peers-support.ts';
 
-const us = { cluster: 'c1', self: 'b', isMember: () => true };
+const us = {
+  ...{ cluster: 'c1', self: 'b', disks: ANY_DISK, incarnation: '' },
+  isMember: () => true,
+  admits: () => false,
+};
 
 describe('sidecars of different versions', () => {
   it('speak the newest protocol that both know', () => {

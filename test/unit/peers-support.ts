@@ -117,6 +117,8 @@ export function helloOf(from: string, to: string, change: Partial<Hello> = {}): 
     to,
     version: 'raw',
     http: '',
+    incarnation: '',
+    peer: '',
     oldest: 0,
     features: 0,
     ...change,
@@ -192,7 +194,7 @@ export class RawListener {
   }
 }
 
-export const ACCEPT: HelloReply = { ok: true, code: '', message: '', http: '', features: 0 };
+export const ACCEPT: HelloReply = { ok: true, code: '', message: '', http: '', features: 0, incarnation: '' };
 
 export function makeEntries(first: number, count: number, term = 3, bytes = 16): Entry[] {
   return Array.from({ length: count }, (_, at) => ({

@@ -259,6 +259,7 @@ describe('peers: transport', () => {
       message: 'not yet',
       http: '',
       features: 0,
+      incarnation: '',
     });
     const members = [{ id: 'p', host: HOST, port: peer.port }];
     const a = await node('a', { members, random: () => 0 }).start();
@@ -270,7 +271,14 @@ describe('peers: transport', () => {
 
   it('dials at once when a peer it waits for says hello', async () => {
     const code = 'UNKNOWN_NODE';
-    const peer = await listener({ ok: false, code, message: 'not yet', http: '', features: 0 });
+    const peer = await listener({
+      ok: false,
+      code,
+      message: 'not yet',
+      http: '',
+      features: 0,
+      incarnation: '',
+    });
     const members = [{ id: 'p', host: HOST, port: peer.port }];
     // Its timer stands so far in the future that this test would not live to see it.
     const a = await node('a', { members, random: () => 1_000 }).start();

@@ -86,7 +86,7 @@ for (const twin of TWINS) {
         lastIndex: 0,
         logBytes: 0,
         configs: [],
-        isNew: true,
+        disks: new Map(),
         lastHash: ZERO_HASH,
         runs: [],
         tail: [],

@@ -261,7 +261,6 @@ describe('store on SQLite', () => {
         incarnation,
         shape: new LogShape(),
         relies: false,
-        isNew: false,
         hardState: { term: 0, vote: '' },
         damage: undefined,
       });

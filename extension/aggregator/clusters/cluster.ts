@@ -95,10 +95,11 @@ export class Cluster {
 
   /** Base URLs (`address.ts`), besides those that are known. */
   addAddresses(addresses: readonly string[]): void {
+    const ca = this.#endpoints.find((endpoint) => endpoint.ca !== undefined)?.ca ?? '';
     for (const http of addresses) {
       const known = [...this.links()].some(({ target }) => target.http === http);
       if (known || this.#seeds.size >= AGGREGATOR_LIMITS.addresses) continue;
-      const link = this.#newLink('', http, this.#typedToken);
+      const link = this.#newLink('', http, ca, this.#typedToken);
       this.#seeds.set(http, link);
     }
   }
@@ -199,9 +200,9 @@ export class Cluster {
     );
   }
 
-  #newLink(node: string, http: string, tokens: TokenSource): NodeLink {
+  #newLink(node: string, http: string, ca: string, tokens: TokenSource): NodeLink {
     const { timing, now, onBug } = this.#options;
-    const link = new NodeLink({ cluster: this.name, node, http, tokens }, timing, now, {
+    const link = new NodeLink({ cluster: this.name, node, http, ca, tokens }, timing, now, {
       onChange: (changed) => this.#linkChanged(changed),
       onEvent: (from, position, event) => this.#heard(from, position, event),
       onBug,
@@ -319,11 +320,11 @@ export class Cluster {
     if (member.link === undefined) {
       // A seed may be at the very address; it is adopted when it answers, and this link is then the one that stays.
       this.#dropSeed(place.http);
-      member.link = this.#newLink(id, place.http, tokens);
+      member.link = this.#newLink(id, place.http, place.ca, tokens);
       member.terms = this.#newTerms(id, member.link);
       return true;
     }
-    member.link.setTarget({ cluster: this.name, node: id, http: place.http, tokens });
+    member.link.setTarget({ cluster: this.name, node: id, http: place.http, ca: place.ca, tokens });
     return isNew || before.http !== place.http;
   }
 

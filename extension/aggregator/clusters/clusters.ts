@@ -17,7 +17,7 @@ import type { Attachment, Discovered } from '../../protocol.ts';
 import { type Change, type Disposable, InspectError, type Inspected } from '../contract.ts';
 import { EndpointWatch } from '../discovery/endpoint-watch.ts';
 import { AGGREGATOR_LIMITS, TIMING, type Timing } from '../limits.ts';
-import { loopbackUrl } from '../links/address.ts';
+import { sidecarUrl } from '../links/address.ts';
 import { NodeLink } from '../links/link.ts';
 import { typedToken } from '../links/tokens.ts';
 import { Cluster } from './cluster.ts';
@@ -243,7 +243,7 @@ export class Clusters implements Inspected {
   }
 
   async #attachByAddress(expected: string, address: string): Promise<string> {
-    const http = loopbackUrl(address);
+    const http = sidecarUrl(address);
     const status = await this.#probe(expected, http);
     this.#detached.delete(status.cluster);
     this.#watch(status.cluster);
@@ -254,7 +254,7 @@ export class Clusters implements Inspected {
   /** Asks who is there. Rejects with InspectError. */
   async #probe(cluster: string, http: string): Promise<NodeStatus> {
     const listener = { onChange: () => undefined, onEvent: () => undefined, onBug: this.#onBug };
-    const target = { cluster, node: '', http, tokens: typedToken('') };
+    const target = { cluster, node: '', http, ca: '', tokens: typedToken('') };
     const link = new NodeLink(target, this.#timing, this.#now, listener);
     try {
       return await link.identify();
@@ -341,7 +341,7 @@ function byCluster(endpoints: readonly EndpointFile[]): Map<string, EndpointFile
 /** The base URL, or nothing where an address of a file cannot be contacted (the file's own diagnostics say so). */
 function usable(address: string): string[] {
   try {
-    return [loopbackUrl(address)];
+    return [sidecarUrl(address)];
   } catch (error) {
     if (error instanceof InspectError) return [];
     throw error;

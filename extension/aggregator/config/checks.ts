@@ -7,7 +7,7 @@ import { findNodeAtLocation, type JSONPath, type Node } from 'jsonc-parser';
 import type { z } from 'zod';
 import { safeLine } from '../../../shared/safe-text.ts';
 import { InspectError } from '../contract.ts';
-import { loopbackUrl } from '../links/address.ts';
+import { sidecarUrl } from '../links/address.ts';
 import { CONFIG_LIMITS } from './limits.ts';
 import type { ClusterOutline, Outline, Placed, Span } from './outline.ts';
 import { spanOf } from './outline.ts';
@@ -193,14 +193,14 @@ function addressFindings({ nodes }: ClusterOutline): Finding[] {
         ? []
         : [error('http-address', `This address is not used: ${safeLine(why)}.`, placed.span)];
     }),
-    ...present(peer).flatMap(peerFinding),
+    ...present(peer).flatMap((placed) => peerFinding(placed, nodes.some(isSecure))),
   ]);
 }
 
 /** Why the aggregator would not talk to this address; '' when it would. */
 function refusal(address: string): string {
   try {
-    loopbackUrl(address);
+    sidecarUrl(address);
     return '';
   } catch (thrown) {
     if (thrown instanceof InspectError) return thrown.message;
@@ -208,14 +208,19 @@ function refusal(address: string): string {
   }
 }
 
-function peerFinding(peer: Placed<string>): Finding[] {
+/** A cluster whose HTTP has TLS has it between its nodes too, as a rule. */
+function isSecure({ http }: ClusterOutline['nodes'][number]): boolean {
+  return present(http).some(({ value }) => value.startsWith('https://'));
+}
+
+function peerFinding(peer: Placed<string>, secure: boolean): Finding[] {
   const port = Number(/:(\d{1,5})$/.exec(peer.value)?.[1] ?? Number.NaN);
   if (Number.isNaN(port)) return [];
   if (port < 1 || port > 65_535) {
     return [error('peer-address', `There is no port ${port}: ports are 1 to 65535.`, peer.span)];
   }
-  if (refusal(`http://${peer.value}`) === '') return [];
-  const message = `Sidecars of this version have no TLS, so they listen for each other on loopback only, and ${show(peer.value)} is not.`;
+  if (secure || refusal(`http://${peer.value}`) === '') return [];
+  const message = `Without TLS (--tls-ca, --tls-cert, --tls-key) sidecars listen for each other on loopback only, and ${show(peer.value)} is not.`;
   return [{ ...error('peer-address', message, peer.span), severity: 'WARNING' }];
 }
 

@@ -18,7 +18,7 @@ const node = z.strictObject({
   }),
   http: z.string().max(200).optional().meta({
     description:
-      'HTTP address of its sidecar, such as http://127.0.0.1:8001: always on loopback. May be left out: the other nodes are asked for it.',
+      'HTTP address of its sidecar, such as http://127.0.0.1:8001: on this machine, or https://…. May be left out: the other nodes are asked for it.',
   }),
   peer: z
     .string()

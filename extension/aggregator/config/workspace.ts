@@ -2,14 +2,14 @@
  * The `outrigger.json` files on disk: which clusters they name, where they are, how their payloads are decoded.
  *
  * MUST: look at two places of each folder and nowhere else (its root and .vscode/), only while the workspace is trusted;
- * keep no address that is not on loopback; say of each file that is not used why.
+ * keep no address that would not be contacted; say of each file that is not used why.
  */
 import { safeLine } from '../../../shared/safe-text.ts';
 import type { Attachment } from '../../protocol.ts';
 import { InspectError } from '../contract.ts';
 import type { ClusterDecoder } from '../decode/decoders.ts';
 import { TrustedFolder, WorkspaceFileError } from '../decode/trust.ts';
-import { loopbackUrl } from '../links/address.ts';
+import { sidecarUrl } from '../links/address.ts';
 import { check } from './checks.ts';
 import { CONFIG_LIMITS } from './limits.ts';
 import { outlineOf } from './outline.ts';
@@ -120,10 +120,10 @@ function parse(text: string, folder: string): ConfiguredCluster[] {
   }));
 }
 
-/** Addresses off loopback have a diagnostic in the file; here they are left out. */
+/** Others have a diagnostic in the file; here they are left out. */
 function usable(http: string): string[] {
   try {
-    return [loopbackUrl(http)];
+    return [sidecarUrl(http)];
   } catch (error) {
     if (error instanceof InspectError) return [];
     throw error;

@@ -1,6 +1,6 @@
 /**
- * Which addresses we are ready to talk to: sidecars listen on loopback without TLS, so everything else is refused
- * before a byte is sent, wherever the address came from (a file, a peer, a person).
+ * Which addresses we are ready to talk to: plain HTTP on this machine, HTTPS anywhere. Everything else is refused before a
+ * byte is sent, wherever the address came from (a file, a peer, a person).
  *
  * MUST: judge literals only, never look a name up; say in one sentence why an address is refused.
  */
@@ -9,15 +9,15 @@ import { InspectError } from '../contract.ts';
 
 const MAX_CHARS = 200;
 
-/** The base URL (`http://127.0.0.1:9001`) that `text` names, with or without the scheme. Throws InspectError. */
-export function loopbackUrl(text: string): string {
+/** The base URL (`http://127.0.0.1:9001`) that `text` names; without a scheme it is plain HTTP. Throws InspectError. */
+export function sidecarUrl(text: string): string {
   const given = text.trim();
   if (given === '') throw new InspectError('there is no address');
   const shown = JSON.stringify(given.slice(0, MAX_CHARS));
   if (given.length > MAX_CHARS) throw new InspectError(`${shown} is too long for an address`);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(given)?.[1]?.toLowerCase();
-  if (scheme !== undefined && scheme !== 'http') {
-    throw new InspectError(`${shown} is not http: sidecars speak plain HTTP on loopback`);
+  if (scheme !== undefined && scheme !== 'http' && scheme !== 'https') {
+    throw new InspectError(`${shown} is not http or https`);
   }
   let url: URL;
   try {
@@ -28,11 +28,12 @@ export function loopbackUrl(text: string): string {
   if (url.username !== '' || url.password !== '' || !/^\/?$/.test(url.pathname) || url.search || url.hash) {
     throw new InspectError(`${shown} has more than a host and a port; write http://127.0.0.1:PORT`);
   }
+  if (scheme === 'https') return url.origin;
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (host === 'localhost') url.hostname = '127.0.0.1';
   else if (host !== '::1' && !(isIPv4(host) && host.startsWith('127.'))) {
     throw new InspectError(
-      `${shown} is not on this machine: only loopback (127.0.0.0/8, ::1, localhost) is contacted, since sidecars have no TLS there`,
+      `${shown} is not on this machine: only loopback (127.0.0.0/8, ::1, localhost) is contacted by plain HTTP; write https:// for others`,
     );
   }
   return url.origin;
@@ -40,5 +41,5 @@ export function loopbackUrl(text: string): string {
 
 /** `127.0.0.1:9001`: how an address is shown. */
 export function hostAndPort(http: string): string {
-  return http.replace(/^http:\/\//, '');
+  return http.replace(/^https?:\/\//, '');
 }

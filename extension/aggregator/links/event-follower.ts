@@ -9,6 +9,7 @@ import { InspectError } from '../contract.ts';
 import type { Timing } from '../limits.ts';
 import { LinkFault } from './answers.ts';
 import { type EventStream, openEventStream, type Position, type StreamEnd } from './event-stream.ts';
+import { type TlsOptions, type Trust, tlsOptionsFor } from './secure.ts';
 import type { TokenSource } from './tokens.ts';
 
 export interface FollowerListener {
@@ -16,6 +17,12 @@ export interface FollowerListener {
   /** `fault` or `reason` changed. */
   onFault(): void;
   onBug(error: unknown): void;
+}
+
+/** Where the events are. */
+export interface Followed extends Trust {
+  readonly http: string;
+  readonly tokens: TokenSource;
 }
 
 export class EventFollower {
@@ -50,8 +57,8 @@ export class EventFollower {
     return this.#fault?.message ?? this.#reason;
   }
 
-  /** The process of `generation` answers at `base`: makes sure that its events are followed. */
-  follow(base: string, tokens: TokenSource, generation: string): void {
+  /** The process of `generation` answers at `target`: makes sure that its events are followed. */
+  follow(target: Followed, generation: string): void {
     if (this.#generation !== '' && this.#generation !== generation) {
       this.close();
       this.#retryAt = 0;
@@ -62,7 +69,7 @@ export class EventFollower {
     const opening = {};
     this.#opening = opening;
     this.#faultGeneration = generation;
-    this.#open(base, tokens, () => this.#opening !== opening)
+    this.#open(target, () => this.#opening !== opening)
       .catch((error: unknown) => this.#listener.onBug(error))
       .finally(() => {
         if (this.#opening === opening) this.#opening = undefined;
@@ -78,10 +85,13 @@ export class EventFollower {
     this.#generation = '';
   }
 
-  async #open(base: string, tokens: TokenSource, outdated: () => boolean): Promise<void> {
+  async #open(target: Followed, outdated: () => boolean): Promise<void> {
+    const { http: base, tokens } = target;
     let token: string;
+    let tls: TlsOptions;
     try {
       token = await tokens.read('view');
+      tls = await tlsOptionsFor(base, target);
     } catch (error) {
       if (!(error instanceof InspectError)) throw error;
       if (!outdated()) this.#ended({ state: 'UNAUTHORIZED', reason: error.message });
@@ -91,6 +101,7 @@ export class EventFollower {
     this.#stream = openEventStream({
       base,
       token,
+      tls,
       after: this.#position,
       openMs: this.#timing.requestMs,
       onOpen: (generation) => {

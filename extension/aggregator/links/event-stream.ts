@@ -5,13 +5,14 @@
  * `eventsPerWindow`, so that a flood waits in the sidecar and not here; end once, with the reason.
  * MUST NOT: reconnect (the link does).
  */
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { EVENT_HEADERS, type RaftEvent } from '../../../shared/events.ts';
 import { parseEvent } from '../../../shared/inspect-schema.ts';
 import { AGGREGATOR_LIMITS } from '../limits.ts';
 import { refusalText } from './answers.ts';
-import { collect, unreached, watchConnection } from './request.ts';
+import { collect, requestTo, unreached, watchConnection } from './request.ts';
+import type { TlsOptions } from './secure.ts';
 
 /** The event seen last. */
 export interface Position {
@@ -28,6 +29,8 @@ export interface StreamEnd {
 export interface StreamOptions {
   readonly base: string;
   readonly token: string;
+  /** For an https:// address. */
+  readonly tls: TlsOptions;
   readonly after: Position | undefined;
   /** The headers must come within this, ms. */
   readonly openMs: number;
@@ -47,7 +50,8 @@ const GENERATION = /^[\x21-\x7e]{1,128}$/;
 
 export function openEventStream(options: StreamOptions): EventStream {
   const { base, token, after } = options;
-  const outgoing = httpRequest(new URL('/v1/events', base), {
+  const outgoing = requestTo(base)(new URL('/v1/events', base), {
+    ...options.tls,
     // It lives long: a connection of its own.
     agent: false,
     headers: {

@@ -2,12 +2,10 @@
  * The link to one sidecar: asks its status, follows its events, and says in what state this is and why.
  *
  * MUST: never give up while it runs, with a pause that grows where nothing answers; send no token before the address has
- * said that it is the right node of the right cluster; stop everything at `stop`. Events may come twice or with gaps
+ * said that it is the right node of the right cluster (over HTTPS its certificate says so); stop everything at `stop`. Events may come twice or with gaps
  * across reconnects: their numbers tell (clusters/history.ts).
  * MUST NOT: decide what a cluster is.
  */
-import { Agent } from 'node:http';
-import type { Socket } from 'node:net';
 import type * as z from 'zod';
 import type { LinkState, LinkView } from '../../../shared/cluster-view.ts';
 import type { RaftEvent } from '../../../shared/events.ts';
@@ -19,15 +17,18 @@ import { Wakeable } from '../wakeable.ts';
 import { checkValue, faultOf, LinkFault, readAnswer, readValue } from './answers.ts';
 import { EventFollower } from './event-follower.ts';
 import type { Position } from './event-stream.ts';
-import { type Answered, type Ask, ask } from './request.ts';
+import { type Answered, type Ask, ask, RequestFailure } from './request.ts';
+import { Connections, isSecure, tlsOptionsFor } from './secure.ts';
 import type { Scope, TokenSource } from './tokens.ts';
 
 export interface LinkTarget {
   readonly cluster: string;
   /** '' where only the address is known. */
   readonly node: string;
-  /** A loopback base URL (`address.ts`). */
+  /** A base URL (`address.ts`). */
   readonly http: string;
+  /** PEM file of the CA of its certificate, '' where none is known. */
+  readonly ca: string;
   readonly tokens: TokenSource;
 }
 
@@ -46,7 +47,8 @@ export class NodeLink {
   readonly #timing: Timing;
   readonly #now: () => number;
   readonly #listener: LinkListener;
-  readonly #agent = new Agent({ keepAlive: true, maxFreeSockets: 2 });
+  /** A question that was under way when the link stopped: its connection is not kept either. */
+  readonly #connections = new Connections(() => this.#running !== undefined);
   readonly #events: EventFollower;
   readonly #wake = new Wakeable();
   #target: LinkTarget;
@@ -76,10 +78,6 @@ export class NodeLink {
       },
       onBug: (error) => listener.onBug(error),
     });
-    // A question that was under way when the link stopped: its connection is not kept either.
-    this.#agent.on('free', (socket: Socket) => {
-      if (this.#running === undefined) socket.destroy();
-    });
   }
 
   get target(): LinkTarget {
@@ -108,21 +106,19 @@ export class NodeLink {
     this.#running?.abort();
     this.#running = undefined;
     this.#events.close();
-    for (const sockets of Object.values(this.#agent.freeSockets)) {
-      for (const socket of sockets ?? []) socket.destroy();
-    }
+    this.#connections.closeIdle();
   }
 
   /** `stop`, for good. */
   dispose(): void {
     this.stop();
-    this.#agent.destroy();
+    this.#connections.destroy();
   }
 
   /** The node is (also) somewhere else now. Tried there at once. */
   setTarget(target: LinkTarget): void {
     const renamed = target.node !== this.#target.node && this.#target.node !== '';
-    const moved = target.http !== this.#target.http || renamed;
+    const moved = target.http !== this.#target.http || target.ca !== this.#target.ca || renamed;
     const retokened = target.tokens.origin !== this.#target.tokens.origin;
     this.#target = target;
     if (!moved && !retokened) return;
@@ -209,9 +205,18 @@ export class NodeLink {
       const fault = await this.#look(signal);
       if (fault !== undefined) throw fault;
     }
-    const { http, tokens } = this.#target;
-    const token = await tokens.read(scope);
-    return await ask(this.#agent, http, { ...question, token, signal });
+    const token = await this.#target.tokens.read(scope);
+    return await this.#ask(this.#target, { ...question, token, signal });
+  }
+
+  async #ask(target: LinkTarget, question: Ask): Promise<Answered> {
+    const { http } = target;
+    const tls = await tlsOptionsFor(http, target).catch((error: unknown) => {
+      if (error instanceof InspectError)
+        throw new RequestFailure('UNREACHABLE', error.message, { cause: error });
+      throw error;
+    });
+    return await ask(this.#connections.agentFor(http), http, { ...question, tls });
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -242,10 +247,10 @@ export class NodeLink {
     let status: NodeStatus | undefined;
     let fault: LinkFault | undefined;
     try {
-      const answer = await ask(this.#agent, target.http, {
+      const answer = await this.#ask(target, {
         method: 'GET',
         path: '/v1/status',
-        token: '',
+        token: await statusToken(target),
         timeoutMs: requestMs,
         maxBytes: AGGREGATOR_LIMITS.statusBytes,
         signal,
@@ -270,7 +275,7 @@ export class NodeLink {
     this.status = status;
     this.statusAt = this.#now();
     if (this.#running !== undefined) {
-      this.#events.follow(this.#target.http, this.#target.tokens, status.generation);
+      this.#events.follow(this.#target, status.generation);
     }
     if (!this.#judge()) this.#listener.onChange(this);
   }
@@ -303,6 +308,17 @@ export class NodeLink {
     this.#view = { state, reason, since };
     this.#listener.onChange(this);
     return true;
+  }
+}
+
+/** Where other machines can ask, the status needs a token. Without one it is asked all the same: on this machine it does not. */
+async function statusToken({ http, tokens }: LinkTarget): Promise<string> {
+  if (!isSecure(http)) return '';
+  try {
+    return await tokens.read('view');
+  } catch (error) {
+    if (error instanceof InspectError) return '';
+    throw error;
   }
 }
 

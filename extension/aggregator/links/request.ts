@@ -5,10 +5,13 @@
  * kind it is (the link's state follows from it). MUST NOT: retry, except a GET on a kept connection that was already gone.
  */
 
-import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type Agent, type ClientRequest, type IncomingMessage, request as plainRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import { codeOf } from '../../../shared/private-file.ts';
+import { tlsFault } from '../../../shared/tls.ts';
 import { hostAndPort } from './address.ts';
+import { isSecure, type TlsOptions } from './secure.ts';
 
 /**
  * ABORTED: whoever asked does not want it any more. UNREACHABLE: no connection. BROKEN: it began and broke off.
@@ -34,6 +37,8 @@ export interface Ask {
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly signal: AbortSignal;
+  /** For an https:// address. */
+  readonly tls?: TlsOptions;
   /** Called once when the connection stands and nothing was answered for `silentMs`. */
   readonly onSilent?: () => void;
   readonly silentMs?: number;
@@ -99,8 +104,14 @@ function askOnce(agent: Agent, base: string, question: Ask): Promise<Answered> {
   });
 }
 
-function open(agent: Agent, base: string, { method, path, token, body, contentType }: Ask): ClientRequest {
-  return httpRequest(new URL(path, base), {
+/** By the scheme of `base`. */
+export const requestTo = (base: string): typeof plainRequest =>
+  isSecure(base) ? secureRequest : plainRequest;
+
+function open(agent: Agent, base: string, question: Ask): ClientRequest {
+  const { method, path, token, body, contentType, tls } = question;
+  return requestTo(base)(new URL(path, base), {
+    ...tls,
     // A write must not meet a connection that is already gone: whether it took effect could not be told.
     agent: method === 'GET' ? agent : false,
     method,
@@ -172,7 +183,7 @@ export function unreached(
   connected: boolean,
 ): RequestFailure {
   const code = codeOf(error);
-  const reason = `${hostAndPort(base)}: ${WORDS[code] ?? (code.startsWith('HPE_') ? 'it does not speak HTTP' : code)}`;
+  const reason = `${hostAndPort(base)}: ${WORDS[code] ?? tlsFault(code) ?? (code.startsWith('HPE_') ? 'it does not speak HTTP' : code)}`;
   if (!connected) return new RequestFailure('UNREACHABLE', reason, { cause: error });
   if (outgoing.reusedSocket && code === 'ECONNRESET')
     return new StaleConnection('BROKEN', reason, { cause: error });

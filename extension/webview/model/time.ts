@@ -51,6 +51,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   SNAPSHOT_INSTALLED: 'log',
   COMPACTED: 'log',
   WHOLE: 'process',
+  CERTIFICATE: 'process',
 };
 
 export function groupOf(kind: EventKind): Group {

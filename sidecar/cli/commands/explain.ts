@@ -12,7 +12,7 @@ import {
   QUESTIONS,
   type Question,
 } from '../../../shared/explain/types.ts';
-import type { LogPage, NodeStatus, TermsView } from '../../../shared/inspect.ts';
+import type { LogPage, TermsView } from '../../../shared/inspect.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
 import { Client, SilentError } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
@@ -99,7 +99,7 @@ async function askNode({ about, id }: Question, client: Client): Promise<NodeEvi
   const node = client.target.name;
   try {
     const [status, terms, page] = await Promise.all([
-      client.get<NodeStatus>('/v1/status'),
+      client.status(),
       client.get<TermsView>('/v1/log/terms', 'view'),
       about === 'entry'
         ? client.get<LogPage>(`/v1/log?from=${id}&to=${id}&limit=1&stages=true`, 'view')

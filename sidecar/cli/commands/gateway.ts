@@ -33,6 +33,8 @@ export function addGateway(program: Command, shell: Shell): void {
       '--http-listen <host:port>',
       'where HTTP is served; port 0 takes a free one (default: 127.0.0.1:0)',
     )
+    .option('--http-tls-cert <file>', 'PEM: certificate for HTTP, which is HTTPS then (docs/tls.md)')
+    .option('--http-tls-key <file>', 'PEM: its key')
     .option(
       '--client-token-file <file>',
       'tokens that clients show; made when not there (default: beside --app-socket)',
@@ -59,7 +61,9 @@ async function run(shell: Shell, { json, exitWithParent, ...flags }: Flags): Pro
   if (exitWithParent) shell.stdin.on('end', signals.stop).on('error', signals.stop).resume();
   const { startGateway } = await import('../../gateway/gateway.ts');
   const gateway = await startGateway(options).catch((error: unknown) => {
-    throw new CliError(messageOf(error));
+    // Files that cannot work are a mistake of the configuration, as they are of `run`.
+    const isUsage = error instanceof Error && error.name === 'CertificateError';
+    throw new CliError(messageOf(error), isUsage ? ExitCode.USAGE : ExitCode.FAILED);
   });
   const { http, appSocket } = gateway;
   if (json)

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { loadConfig, type SettingName } from '../config.ts';
 import { CliError, ExitCode, messageOf } from '../errors.ts';
+import { type Asked, fetchFrom } from '../secure-fetch.ts';
 import { type Shell, startWords } from '../shell.ts';
 import { stopSignals } from '../stop-signals.ts';
 import { RUN_NEWS } from './run-news.ts';
@@ -69,6 +70,14 @@ export function addRun(program: Command, shell: Shell): void {
       '--token-file <file>',
       'secrets for HTTP, the same file on all nodes for clients of any node (default: its own, in --data)',
     )
+    .option(
+      '--tls-ca <file>',
+      'PEM: the CA of all nodes; with the two below peers and HTTP speak TLS (docs/tls.md)',
+    )
+    .option('--tls-cert <file>', 'PEM: certificate of this node, as `outrigger certs` makes it')
+    .option('--tls-key <file>', 'PEM: its key')
+    .option('--http-tls-cert <file>', 'PEM: another certificate for HTTP (default: that of --tls-cert)')
+    .option('--http-tls-key <file>', 'PEM: its key')
     .option('--control', 'allow faults to be injected (for tests; never in production)')
     .option('--election-min-ms <ms>', 'shortest time without a leader before it campaigns (default: 150)')
     .option('--election-max-ms <ms>', 'longest such time (default: 300)')
@@ -102,8 +111,10 @@ function givenOnly(flags: RunFlags, command: Command): RunFlags {
 }
 
 async function run(shell: Shell, { json, exitWithParent, ...flags }: RunFlags): Promise<number> {
+  const config = loadConfig(flags, shell.env);
   const options = {
-    ...loadConfig(flags, shell.env),
+    ...config,
+    fetch: (url: URL, asked: Asked) => fetchFrom(url, asked, { ca: config.tls?.ca }),
     newsRunner: [...startWords(shell.script), RUN_NEWS, '--'],
   };
   const signals = stopSignals();

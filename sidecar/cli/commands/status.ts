@@ -90,5 +90,11 @@ function remarks(status: NodeStatus): string[] {
   if (status.store.state !== 'OK')
     found.push(`${status.node}: store ${status.store.state}: ${status.store.reason}`);
   else if (!status.store.whole) found.push(`${status.node}: log not proven whole: ${status.store.reason}`);
+  for (const { use, state, notAfter, reason } of status.certificates ?? []) {
+    const end = new Date(notAfter);
+    const until = Number.isNaN(end.getTime()) ? 'not known' : end.toISOString();
+    if (state !== 'VALID') found.push(`${status.node}: certificate for ${use} ${state}, its end is ${until}`);
+    if (reason !== '') found.push(`${status.node}: certificate for ${use} not renewed: ${reason}`);
+  }
   return found;
 }

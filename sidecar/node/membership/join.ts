@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { endpointRoot, listEndpoints, readTokenFile } from '../../../shared/endpoint-files.ts';
+import { parseAddress } from '../../peers/address.ts';
 import type { PeerAddress } from '../../peers/contract.ts';
 
 const ASK_MS = 10_000;
@@ -20,16 +21,33 @@ const statusSchema = z.object({
   members: z.array(z.object({ id: z.string(), peer: z.string() })).max(100),
 });
 
+/** Asks a sidecar by HTTP, as this node trusts others. */
+export type Fetch = (
+  url: URL,
+  asked: {
+    readonly method?: string;
+    readonly headers: Headers;
+    readonly body?: string;
+    readonly signal: AbortSignal;
+  },
+) => Promise<Response>;
+
 export interface JoinTarget {
   readonly node: string;
   readonly members: readonly PeerAddress[];
 }
 
 /** Who is in the cluster at `url`. Rejects with one sentence. */
-export async function lookForCluster(url: string, cluster: string, self: string): Promise<JoinTarget> {
+export async function lookForCluster(
+  { url, tokenFile, fetch: ask }: Pick<JoinRequest, 'url' | 'tokenFile' | 'fetch'>,
+  cluster: string,
+  self: string,
+): Promise<JoinTarget> {
   let answer: unknown;
   try {
-    const response = await fetch(new URL('/v1/status', url), { signal: AbortSignal.timeout(ASK_MS) });
+    const token = await adminToken(url, tokenFile);
+    const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
+    const response = await ask(new URL('/v1/status', url), { headers, signal: AbortSignal.timeout(ASK_MS) });
     answer = await response.json();
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -46,13 +64,8 @@ export async function lookForCluster(url: string, cluster: string, self: string)
   if (found.cluster !== cluster)
     throw new RangeError(`${url} belongs to the cluster ${found.cluster}, not ${cluster}`);
   if (found.node === self) throw new RangeError(`${url} is ${self} itself`);
-  const members = found.members.flatMap(({ id, peer }) => address(id, peer) ?? []);
+  const members = found.members.flatMap(({ id, peer }) => parseAddress(id, peer) ?? []);
   return { node: found.node, members: members.filter(({ id }) => id !== self) };
-}
-
-function address(id: string, peer: string): PeerAddress | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(peer);
-  return match === null ? undefined : { id, host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
 }
 
 export interface JoinRequest {
@@ -60,8 +73,8 @@ export interface JoinRequest {
   readonly id: string;
   /** Where others reach this node. */
   readonly peer: string;
-  readonly from: JoinTarget;
   readonly tokenFile: string | undefined;
+  readonly fetch: Fetch;
   /** Is it a member, or does it matter no more? */
   joined(): boolean;
   report(level: 'info' | 'warn', message: string): void;
@@ -87,12 +100,12 @@ export async function askToJoin(request: JoinRequest): Promise<void> {
 }
 
 /** '' where it was added, else why not. */
-async function askOnce({ url, id, peer, tokenFile }: JoinRequest): Promise<string> {
+async function askOnce({ url, id, peer, tokenFile, fetch: ask }: JoinRequest): Promise<string> {
   const token = await adminToken(url, tokenFile);
   if (token === undefined) return 'it has no admin token of that cluster';
-  const response = await fetch(new URL('/v1/members', url), {
+  const response = await ask(new URL('/v1/members', url), {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    headers: new Headers({ authorization: `Bearer ${token}`, 'content-type': 'application/json' }),
     body: JSON.stringify({ id, peer }),
     signal: AbortSignal.timeout(ASK_MS),
   });

@@ -9,6 +9,7 @@ import { type Refusal, refusal } from '../../../shared/codes.ts';
 import type { Membership } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { ForwardChange, ForwardChanged, MemberChange } from '../../../shared/messages.ts';
+import { parseAddress } from '../../peers/address.ts';
 import type { PeerAddress } from '../../peers/contract.ts';
 import { allMembers } from '../../raft/quorum.ts';
 import type { ChangeRefusal } from '../../raft/types.ts';
@@ -53,6 +54,8 @@ export class NodeMembers {
   /** Who left, and when that was. */
   readonly #left = new Map<string, { readonly address: PeerAddress; readonly at: number }>();
   #known = new Map<string, PeerAddress>();
+  /** The membership by which the disks of others were forgotten last. */
+  #disksOf = 0;
   /** Since when each learner keeps up. */
   readonly #keepsUpSince = new Map<string, number>();
 
@@ -69,7 +72,7 @@ export class NodeMembers {
     const ids = allMembers(membership);
     // Before it is a member a node knows whom it was told of.
     const named = ids.length === 0 ? [...this.#given.keys()] : ids;
-    return named.flatMap((id) => this.#given.get(id) ?? parsePeer(id, book.get(id)) ?? []);
+    return named.flatMap((id) => this.#given.get(id) ?? parseAddress(id, book.get(id)) ?? []);
   }
 
   /** The newest membership may be another one. */
@@ -170,8 +173,18 @@ export class NodeMembers {
       this.#left.delete(id);
       this.#tellTransport();
     }
+    this.#forgetDisks();
     if (raft.role === 'LEADER') this.#promoteWhenReady(now);
     else this.#keepsUpSince.clear();
+  }
+
+  /** Whoever left by a membership that is committed may come again, with another disk. */
+  #forgetDisks(): void {
+    const { raft } = this.#node.driver;
+    const { index, membership } = raft.configAt(Number.MAX_SAFE_INTEGER);
+    if (raft.changing || index === this.#disksOf || index === 0) return;
+    this.#disksOf = index;
+    this.#node.options.disks?.keepOnly(allMembers(membership));
   }
 
   /** A learner that is to vote, and has kept up for a while, gets its vote. */
@@ -205,10 +218,4 @@ export class NodeMembers {
         this.#node.options.log.info({ id: p.id }, 'the learner has caught up: it gets its vote');
     }
   }
-}
-
-function parsePeer(id: string, peer: string | undefined): PeerAddress | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(peer ?? '');
-  if (match === null) return undefined;
-  return { id, host: match[1] ?? match[2] ?? '', port: Number(match[3]) };
 }

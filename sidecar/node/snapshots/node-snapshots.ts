@@ -161,7 +161,7 @@ export class NodeSnapshots {
   // ---------------------------------------------------------------- taking
 
   #takeWhenDue(now: number): void {
-    if (this.taker.busy || !this.#isDue()) return;
+    if (this.taker.busy || this.#node.app.applied <= this.newestIndex || !this.#isDue()) return;
     if (this.#durableThrough === undefined) {
       if (this.taker.ask(now)) return;
       this.#notBefore = now + LIMITS.snapshotAskAgainMs;
@@ -193,8 +193,10 @@ export class NodeSnapshots {
   }
 
   async #pointAt(index: number): Promise<LogPoint | undefined> {
-    const { driver } = this.#node;
-    const { log } = driver.raft;
+    // The log may begin right behind it.
+    const known = this.folder.all.find(({ meta }) => meta.point.index === index);
+    if (known !== undefined) return known.meta.point;
+    const { log } = this.#node.driver.raft;
     const [entry] = await this.#node.entries(index, index, 1, 1);
     const hash = await this.#node.hashAt(index);
     if (entry === undefined || hash === undefined || log.termAt(index) !== entry.term) return undefined;

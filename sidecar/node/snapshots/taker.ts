@@ -98,6 +98,8 @@ export class SnapshotTaker {
     asked.heard = performance.now();
     // Before anything is awaited: the app goes on applying.
     const own = this.#ownPart(index);
+    // It is awaited at the end, and what went wrong is told there.
+    own.catch(() => undefined);
     const writer = await this.#folder.begin();
     if (this.#asked !== asked) {
       await writer.abandon();
