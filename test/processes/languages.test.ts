@@ -12,7 +12,14 @@ import { LocalCluster } from '../../sidecar/cli/cluster/local-cluster.ts';
 import { check } from '../../sidecar/cli/demo/check.ts';
 import { Load } from '../../sidecar/cli/demo/load.ts';
 import { AppExaminer } from '../support/app-examiner.ts';
-import { build, KV_APPS, type KvApp, launchOf, launchOfMixed, missingPrograms } from '../support/kv-apps.ts';
+import {
+  build,
+  KV_APPS,
+  launchOf,
+  launchOfMixed,
+  missingPrograms,
+  prepare,
+} from '../support/built-programs.ts';
 import { PATIENCE_MS, TEST_MS, until } from '../support/patience.ts';
 
 const FORMAT = 'kv-json-1';
@@ -376,22 +383,13 @@ class Stage {
   }
 }
 
-/** Skips, and says why, where it cannot be built here. */
-function need(context: Mocha.Context, app: KvApp): void {
-  const missing = missingPrograms(app);
-  if (missing.length === 0) return;
-  console.log(`      SKIPPED: ${app.name} needs ${missing.join(', ')}`);
-  context.skip();
-}
-
 for (const app of KV_APPS) {
   describe(`the key-value app ${app.name}`, function () {
     this.timeout(TEST_MS);
     let examiner: AppExaminer | undefined;
 
     before(async function () {
-      need(this, app);
-      await build(app.dir, app.build);
+      await prepare(this, app);
       examiner = await AppExaminer.start(launchOf(app));
     });
     after(() => examiner?.end());
@@ -431,7 +429,7 @@ describe('the key-value app in all languages at once', function () {
       console.log('      SKIPPED: the toolchains of two languages are needed');
       this.skip();
     }
-    for (const app of found) await build(app.dir, app.build);
+    for (const app of found) await build(app);
     const apps = found.length < 3 ? [...found, ...found] : found; // enough to lose one
     const stage = new Stage();
     try {

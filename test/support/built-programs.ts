@@ -1,7 +1,8 @@
 /**
- * The key-value apps of examples/, each by its manifest `outrigger-app.json`: what it needs, how it is built, how it is started.
+ * Programs in other languages, each by its manifest: what it needs, how it is built, how it is started. The key-value apps of
+ * examples/ (`outrigger-app.json`), and the thin clients (`outrigger-client.json`: a program that proposes lines).
  *
- * MUST: say what is missing where an app cannot be built here. MUST NOT: know any language.
+ * MUST: say what is missing where one cannot be built here. MUST NOT: know any language.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,9 +10,6 @@ import { once } from 'node:events';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { z } from 'zod';
-
-const EXAMPLES = 'examples';
-const MANIFEST = 'outrigger-app.json';
 
 const manifestSchema = z.strictObject({
   name: z.string().min(1),
@@ -22,17 +20,22 @@ const manifestSchema = z.strictObject({
   run: z.array(z.string()).min(1),
 });
 
-export interface KvApp extends z.infer<typeof manifestSchema> {
+export interface BuiltProgram extends z.infer<typeof manifestSchema> {
   readonly dir: string;
 }
 
-export const KV_APPS: readonly KvApp[] = readdirSync(EXAMPLES)
-  .map((folder) => join(EXAMPLES, folder, MANIFEST))
-  .filter((file) => existsSync(file))
-  .map((file) => ({
-    ...manifestSchema.parse(JSON.parse(readFileSync(file, 'utf8'))),
-    dir: resolve(file, '..'),
-  }));
+function manifests(folder: string, name: string): BuiltProgram[] {
+  return readdirSync(folder)
+    .map((one) => join(folder, one, name))
+    .filter((file) => existsSync(file))
+    .map((file) => ({
+      ...manifestSchema.parse(JSON.parse(readFileSync(file, 'utf8'))),
+      dir: resolve(file, '..'),
+    }));
+}
+
+export const KV_APPS: readonly BuiltProgram[] = manifests('examples', 'outrigger-app.json');
+export const THIN_CLIENTS: readonly BuiltProgram[] = manifests('clients', 'outrigger-client.json');
 
 /** The programs that this machine lacks. */
 export function missingPrograms({ needs }: { readonly needs: readonly string[] }): string[] {
@@ -51,8 +54,18 @@ function isProgram(name: string): boolean {
   });
 }
 
-/** Builds it, or whatever else a folder holds; fails with the last that the compiler said. */
-export async function build(dir: string, [command, ...args]: readonly string[]): Promise<void> {
+/** Skips, and says why, where it cannot be built here; builds it otherwise. */
+export async function prepare(context: Mocha.Context, program: BuiltProgram): Promise<void> {
+  const missing = missingPrograms(program);
+  if (missing.length > 0) {
+    console.log(`      SKIPPED: ${program.name} needs ${missing.join(', ')}`);
+    context.skip();
+  }
+  await build(program);
+}
+
+/** Fails with the last that the compiler said. */
+export async function build({ dir, build: [command, ...args] }: BuiltProgram): Promise<void> {
   if (command === undefined) return;
   const child = spawn(command, args, { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
@@ -66,12 +79,12 @@ export async function build(dir: string, [command, ...args]: readonly string[]):
 }
 
 /** Starts it in its own folder, wherever we are. */
-export function launchOf({ dir, run }: KvApp): { command: string; args: string[] } {
+export function launchOf({ dir, run }: BuiltProgram): { command: string; args: string[] } {
   return { command: 'sh', args: ['-c', 'cd "$1" && shift && exec "$@"', 'sh', dir, ...run] };
 }
 
 /** Starts another one of them beside each node: the first beside n1, and so on. */
-export function launchOfMixed(apps: readonly KvApp[]): { command: string; args: string[] } {
+export function launchOfMixed(apps: readonly BuiltProgram[]): { command: string; args: string[] } {
   const cases = apps.map(
     ({ dir, run }, at) => `n${at + 1}) cd ${quoted(dir)}; exec ${run.map(quoted).join(' ')};;`,
   );
