@@ -62,7 +62,10 @@ outrigger_open_session() { # [TTL_S]
 # Says that it is still in use. Needed when it is idle for longer than a third of its time to live.
 outrigger_keep_session() {
   _o_begin
-  _o_call again keepSession "{\"session\":$_o_session}" || _o_ended
+  _o_call again keepSession "{\"session\":$_o_session}" && return
+  [ "$OUTRIGGER_CODE" = SESSION_UNKNOWN ] || return
+  _o_ended
+  return 3
 }
 
 # Ends it. The outcome of what it holds stays unknown.
@@ -136,7 +139,6 @@ _o_settle() {
 }
 
 _o_ended() {
-  [ "$OUTRIGGER_CODE" = SESSION_UNKNOWN ] || return 0
   _o_gone=yes
   if [ -n "${_o_maybe:-}" ]; then
     OUTRIGGER_MESSAGE="$OUTRIGGER_MESSAGE; whether this command took effect is unknown"

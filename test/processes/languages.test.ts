@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import type { SidecarFrame } from '../../shared/app-frames.ts';
 import { LocalCluster } from '../../sidecar/cli/cluster/local-cluster.ts';
 import { check } from '../../sidecar/cli/demo/check.ts';
+import { put as putOverHttp } from '../../sidecar/cli/demo/kv-client.ts';
 import { Load } from '../../sidecar/cli/demo/load.ts';
 import { AppExaminer } from '../support/app-examiner.ts';
 import {
@@ -27,6 +28,8 @@ const CHUNK = 256 * 1024;
 /** Every copy says at these multiples what its state is like. */
 const CHECK_EVERY = 100;
 const WRITERS = 4;
+/** The least that is allowed, so that logs are soon cut behind snapshots. */
+const SNAPSHOTS = ['--snapshot-entries', '100', '--snapshot-bytes', String(64 * 1024)];
 /** Acknowledged before and after a kill. */
 const WRITES = 40;
 
@@ -362,6 +365,7 @@ async function isRefused(response: Response, status: number, code: string): Prom
 class Stage {
   readonly urls = new Map<string, string>();
   readonly noise: string[] = [];
+  readonly #never = new AbortController().signal;
   #cluster: LocalCluster | undefined;
   #dir = '';
 
@@ -374,6 +378,7 @@ class Stage {
       dir: this.#dir,
       env: { ...process.env, XDG_RUNTIME_DIR: join(this.#dir, 'run') },
       app,
+      sidecarFlags: SNAPSHOTS,
       onLine: (node, part, _stream, text) => {
         const url = part === 'app' ? /listening on (\S+)/.exec(text)?.[1] : undefined;
         if (url !== undefined) this.urls.set(node.id, url);
@@ -395,7 +400,10 @@ class Stage {
     await rm(this.#dir, { recursive: true, force: true });
   }
 
-  /** Writes while the leader's sidecar is killed, then its app; nothing that was acknowledged may be missing anywhere. */
+  /**
+   * Writes while the leader's sidecar is killed, for so long that it needs a snapshot of another app, and then its app, which needs
+   * one too. Nothing that was acknowledged may be missing anywhere.
+   */
   async survivesKills(): Promise<void> {
     const load = new Load([...this.urls.values()]);
     load.start('k', WRITERS);
@@ -415,9 +423,24 @@ class Stage {
     const leader = await this.cluster.waitForLeader(PATIENCE_MS);
     assert.ok(leader, 'no leader to kill');
     const victim = this.cluster.node(leader.node);
+    const others = this.cluster.nodes.filter((node) => node !== victim);
     await this.cluster.kill(victim, 'sidecar');
-    await this.acknowledges(load);
+    await this.until('the others have cut their logs behind what it lacks', async () => {
+      // It is kept for a peer until there is much of it: short writes alone would take long.
+      await Promise.all(
+        [...this.urls.values()].map((url) => putOverHttp(url, 'much', 'x'.repeat(2_000), this.#never)),
+      );
+      const all = await Promise.all(others.map((node) => this.cluster.status(node)));
+      return all.every((status) => status !== undefined && status.firstIndex > leader.lastIndex + 1);
+    });
     await this.cluster.startSidecar(victim);
+    await this.until('its app has what the others have', async () => {
+      const status = await this.cluster.status(victim);
+      return (
+        status !== undefined && status.appliedIndex > leader.lastIndex && status.app.state === 'CONNECTED'
+      );
+    });
+    await this.acknowledges(load);
     await this.cluster.kill(victim, 'app');
     this.urls.delete(victim.id);
     await this.cluster.startApp(victim);
