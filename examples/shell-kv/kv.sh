@@ -24,8 +24,19 @@ children=
 trap 'kill $children 2>/dev/null; rm -rf "$KV_DIR"' EXIT
 trap 'exit 0' TERM INT
 
-# Hands a frame to the state machine.
-step() { printf '%s\n' "$1" >&7 || exit 1; }
+# Hands a frame to the state machine. http.sh does so as well; what is too long to be written to a pipe as a whole is written alone.
+step() {
+  [ ${#1} -lt 4096 ] || lock
+  printf '%s\n' "$1" >&7 || exit 1
+  [ ${#1} -lt 4096 ] || rmdir "$KV_DIR/lock"
+}
+
+lock() {
+  for _ in $(seq 500); do # a holder that was killed must not stop us for ever
+    mkdir "$KV_DIR/lock" 2>/dev/null && return
+    sleep 0.02
+  done
+}
 
 sha256() { openssl dgst -sha256 -binary "$1" | openssl base64 -A; }
 
@@ -66,7 +77,9 @@ restored() { # the end frame
     *) step '{"refuse":"unknown format"}' && return ;;
   esac
   if [ "$(sha256 "$KV_DIR/restore")" = "$(printf '%s' "$1" | jq -r .restoreEnd.sha256)" ]; then
+    lock
     jq -Rsc --argjson index "$index" '{restore: {index: $index, text: .}}' <"$KV_DIR/restore" >&7 || exit 1
+    rmdir "$KV_DIR/lock"
   else
     step '{"refuse":"the bytes do not have their sha256"}'
   fi

@@ -1,6 +1,6 @@
 //! What the sidecar says: `{"name": {…}}`, one frame per line (docs/protocol.md has all of them).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A frame from the sidecar: one of the members is there. Those that we do not know are passed over.
@@ -21,6 +21,7 @@ pub struct Frame {
 
 #[derive(Deserialize)]
 pub struct Entries {
+    #[serde(deserialize_with = "integer")]
     pub through: u64,
     pub hash: String,
     #[serde(default)]
@@ -29,6 +30,7 @@ pub struct Entries {
 
 #[derive(Deserialize)]
 pub struct Entry {
+    #[serde(deserialize_with = "integer")]
     pub index: u64,
     #[serde(default)]
     pub command: String,
@@ -36,7 +38,9 @@ pub struct Entry {
 
 #[derive(Deserialize)]
 pub struct Answer {
+    #[serde(deserialize_with = "integer")]
     pub id: u64,
+    #[serde(deserialize_with = "integer")]
     pub index: u64,
     pub result: Option<String>,
 }
@@ -44,7 +48,8 @@ pub struct Answer {
 /// The sidecar said no. `definite`: it did not and will not happen. Otherwise it may still happen, or has.
 #[derive(Deserialize)]
 pub struct Refusal {
-    pub id: Option<u64>,
+    #[serde(default, deserialize_with = "integer")]
+    pub id: u64,
     pub code: String,
     #[serde(default)]
     pub definite: bool,
@@ -54,11 +59,13 @@ pub struct Refusal {
 
 #[derive(Deserialize)]
 pub struct TakeSnapshot {
+    #[serde(deserialize_with = "integer")]
     pub index: u64,
 }
 
 #[derive(Deserialize)]
 pub struct RestoreBegin {
+    #[serde(deserialize_with = "integer")]
     pub index: u64,
     pub format: String,
 }
@@ -81,10 +88,24 @@ pub struct Goodbye {
 impl Refusal {
     pub fn new(code: &str, definite: bool, message: &str) -> Self {
         Refusal {
-            id: None,
+            id: 0,
             code: code.into(),
             definite,
             message: message.into(),
         }
+    }
+}
+
+/// 64-bit integers are numbers, or decimal strings.
+fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Number(u64),
+        Text(String),
+    }
+    match Form::deserialize(deserializer)? {
+        Form::Number(number) => Ok(number),
+        Form::Text(text) => text.parse().map_err(serde::de::Error::custom),
     }
 }

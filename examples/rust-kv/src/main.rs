@@ -6,77 +6,59 @@
 //! Environment: OUTRIGGER_SOCKET (the app socket of the sidecar), KV_PORT (default: any free port).
 
 mod frames;
+mod http;
 mod machine;
 mod replica;
 
 use frames::Refusal;
+use http::{Reply, Request};
 use machine::quote;
 use percent_encoding::percent_decode_str;
 use replica::Replica;
 use serde_json::json;
 use std::env;
+use std::net::TcpListener;
 use std::sync::Arc;
-use tiny_http::{Header, Method, Request, Response, Server};
 
-fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = env::var("OUTRIGGER_SOCKET")
         .map_err(|_| "set OUTRIGGER_SOCKET to the app socket of a sidecar, or run `outrigger dev -- target/release/kv`")?;
-    let port = env::var("KV_PORT").unwrap_or_else(|_| "0".into());
-    let server = Server::http(format!("127.0.0.1:{port}"))?;
+    let port = env::var("KV_PORT").unwrap_or_else(|_| "0".into()).parse()?;
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
     let replica = Replica::new(path);
     let follower = Arc::clone(&replica);
     std::thread::spawn(move || follower.follow());
-    println!("listening on http://{}", server.server_addr());
-    for request in server.incoming_requests() {
-        let replica = Arc::clone(&replica);
-        std::thread::spawn(move || handle(&replica, request));
-    }
+    println!("listening on http://{}", listener.local_addr()?);
+    http::serve(listener, move |request| {
+        answer(&replica, request).unwrap_or_else(refuse)
+    });
     Ok(())
 }
 
-struct Reply {
-    status: u16,
-    index: Option<u64>,
-    content_type: &'static str,
-    body: String,
-}
-
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-
-fn handle(replica: &Replica, mut request: Request) {
-    let reply = answer(replica, &mut request).unwrap_or_else(refuse);
-    let mut response = Response::from_data(reply.body).with_status_code(reply.status);
-    let mut header = |name: &str, value: &str| {
-        response.add_header(Header::from_bytes(name, value).expect("our headers are ASCII"));
-    };
-    header("Content-Type", reply.content_type);
-    if let Some(index) = reply.index {
-        header("X-Index", &index.to_string());
-    }
-    if reply.status == 503 {
-        header("Retry-After", "1");
-    }
-    let _ = request.respond(response); // or whoever asked is gone
-}
-
-fn answer(replica: &Replica, request: &mut Request) -> Result<Reply, Refusal> {
-    let url = request.url().to_owned();
-    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+fn answer(replica: &Replica, request: Request) -> Result<Reply, Refusal> {
+    let (path, query) = request
+        .target
+        .split_once('?')
+        .unwrap_or((&request.target, ""));
     let key = percent_decode_str(path.strip_prefix('/').unwrap_or(path)).decode_utf8_lossy();
-    match request.method() {
-        Method::Get if key == "_dump" => Ok(dump(replica)),
-        Method::Get => get(replica, &key, query),
-        Method::Put => {
-            let mut value = String::new();
-            request
-                .as_reader()
-                .read_to_string(&mut value)
-                .map_err(|_| bad("values are UTF-8 text"))?;
+    match request.method.as_str() {
+        "GET" if key == "_dump" => Ok(dump(replica)),
+        "GET" => get(replica, &key, query),
+        "PUT" => {
+            let value =
+                String::from_utf8(request.body).map_err(|_| bad("values are UTF-8 text"))?;
             put(replica, json!({ "op": "put", "key": key, "value": value }))
         }
-        Method::Delete => put(replica, json!({ "op": "delete", "key": key })),
+        "DELETE" => put(replica, json!({ "op": "delete", "key": key })),
         _ => Err(bad("PUT, GET and DELETE")),
+    }
+}
+
+fn as_json(status: u16, body: String) -> Reply {
+    Reply {
+        status,
+        headers: vec![("Content-Type", "application/json".into())],
+        body: body.into(),
     }
 }
 
@@ -84,12 +66,9 @@ fn put(replica: &Replica, command: serde_json::Value) -> Result<Reply, Refusal> 
     let (index, result) = replica.propose(&command)?;
     // What execute answered, with the index before it.
     let body = format!("{{\"index\": {index}, {}", result.trim_start_matches('{'));
-    Ok(Reply {
-        status: 200,
-        index: Some(index),
-        content_type: JSON,
-        body,
-    })
+    let mut reply = as_json(200, body);
+    reply.headers.push(("X-Index", index.to_string()));
+    Ok(reply)
 }
 
 fn get(replica: &Replica, key: &str, query: &str) -> Result<Reply, Refusal> {
@@ -106,11 +85,14 @@ fn get(replica: &Replica, key: &str, query: &str) -> Result<Reply, Refusal> {
     replica.ask("read", fields)?; // back when our state is as fresh as was asked for
     let copy = replica.copy();
     let value = copy.machine.state().get(key);
+    let content_type = "text/plain; charset=utf-8".to_owned();
     Ok(Reply {
         status: if value.is_some() { 200 } else { 404 },
-        index: Some(copy.applied),
-        content_type: TEXT,
-        body: value.cloned().unwrap_or_default(),
+        headers: vec![
+            ("X-Index", copy.applied.to_string()),
+            ("Content-Type", content_type),
+        ],
+        body: value.cloned().unwrap_or_default().into(),
     })
 }
 
@@ -127,13 +109,7 @@ fn dump(replica: &Replica) -> Reply {
     )
     .expect("it cannot fail");
     body.push(b'}');
-    let body = String::from_utf8(body).expect("a snapshot is ASCII");
-    Reply {
-        status: 200,
-        index: None,
-        content_type: JSON,
-        body,
-    }
+    as_json(200, String::from_utf8(body).expect("a snapshot is ASCII"))
 }
 
 /// A definite refusal may simply be tried again (503). After an indefinite one (504) it may have happened.
@@ -149,12 +125,11 @@ fn refuse(no: Refusal) -> Reply {
         "{{\"code\": {code}, \"definite\": {}, \"message\": {message}}}",
         no.definite
     );
-    Reply {
-        status,
-        index: None,
-        content_type: JSON,
-        body,
+    let mut reply = as_json(status, body);
+    if status == 503 {
+        reply.headers.push(("Retry-After", "1".into()));
     }
+    reply
 }
 
 fn bad(message: &str) -> Refusal {

@@ -216,8 +216,8 @@ impl Replica {
     }
 
     fn refused(&self, error: Refusal) {
-        if let Some(id) = error.id {
-            return self.answer(id, Err(error));
+        if error.id != 0 {
+            return self.answer(error.id, Err(error));
         }
         eprintln!("sidecar: {}: {}", error.code, error.message);
         if error.code == "APP_AHEAD" || error.code == "APP_DIVERGED" {
