@@ -13,14 +13,7 @@ import { check } from '../../sidecar/cli/demo/check.ts';
 import { put as putOverHttp } from '../../sidecar/cli/demo/kv-client.ts';
 import { Load } from '../../sidecar/cli/demo/load.ts';
 import { AppExaminer } from '../support/app-examiner.ts';
-import {
-  build,
-  KV_APPS,
-  launchOf,
-  launchOfMixed,
-  missingPrograms,
-  prepare,
-} from '../support/built-programs.ts';
+import { build, KV_APPS, launchOf, launchOfMixed, prepare } from '../support/built-programs.ts';
 import { PATIENCE_MS, TEST_MS, until } from '../support/patience.ts';
 
 const FORMAT = 'kv-json-1';
@@ -499,7 +492,7 @@ describe('the key-value app in all languages at once', function () {
   this.timeout(TEST_MS);
 
   it('makes one cluster in which every copy is equal', async function () {
-    const found = KV_APPS.filter((app) => missingPrograms(app).length === 0);
+    const found = KV_APPS.filter(({ missing }) => missing.length === 0);
     if (found.length < 2) {
       console.log('      SKIPPED: the toolchains of two languages are needed');
       this.skip();
