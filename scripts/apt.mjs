@@ -26,17 +26,22 @@ export function isProgram(file) {
 
 /** Installs a package where this is a Debian and we are root; elsewhere nothing happens. */
 export function installPackage(name, why, say) {
+  installPackages([name], why, say);
+}
+
+/** The same for several. */
+export function installPackages(names, why, say) {
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
-  say(`installing ${name} ${why} (apt-get, once)`);
+  say(`installing ${names.join(', ')} ${why} (apt-get, once)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = { env, stdio: ['ignore', 'ignore', 'inherit'] };
   for (const args of [
     ['-qq', 'update'],
-    ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'install', name],
+    ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'install', ...names],
   ]) {
     const { status } = spawnSync('apt-get', args, options);
     if (status !== 0) {
-      say(`apt-get ${args.at(-1)} ended with ${status}: install ${name} by hand`);
+      say(`apt-get ended with ${status}: install ${names.join(', ')} by hand`);
       return;
     }
   }

@@ -12,6 +12,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { prepareHaproxy } from './balancers/haproxy.mjs';
 import { prepareCheckers } from './deploy/tools.mjs';
+import { prepareLanguages } from './languages.mjs';
 import { npm, outsidePath } from './npm.mjs';
 import { prepareWorkbench } from './workbench.mjs';
 
@@ -123,4 +124,7 @@ const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
 if (!ready) await install();
 await Promise.all([build(), ...(purpose === 'test' ? [workbench(), prepareCheckers(root, say)] : [])]);
-if (purpose === 'test') prepareHaproxy(say);
+if (purpose === 'test') {
+  prepareHaproxy(say);
+  prepareLanguages(say);
+}

@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 
 CHECK_EVERY = 100  # at indexes that are multiples of this, every copy says what its state is like
+FORMAT = "kv-json-1"  # of snapshots: one JSON object, the same bytes in every language
+CHUNK = 256 * 1024  # bytes of a snapshot in one frame, the most that a sidecar takes
 
 
 class Refused(Exception):
@@ -36,6 +38,8 @@ class Refused(Exception):
 class Replica:
     """The state, and the one connection to the sidecar that all requests share."""
 
+    snapshots = "BLOB"  # we can hand over our state, and take over another copy's
+
     def __init__(self, path):
         self.path = path
         self.lock = threading.Lock()  # guards all that start_over() sets
@@ -44,20 +48,22 @@ class Replica:
         self.connection = None
         self.waiting = {}  # number of an open request -> where its answer goes
         self.numbers = itertools.count(1)
+        self.wanted = None  # the index that takeSnapshot named, until we have applied it
+        self.shipping = threading.Lock()  # one snapshot after the other
 
-    def start_over(self):
-        self.state, self.applied, self.hash = {}, 0, None
-        self.sum, self.checked, self.check = 0, 0, None
+    def start_over(self, state={}, applied=0):
+        self.state, self.applied, self.hash = dict(state), applied, None
+        self.sum, self.checked, self.check = sum(mark(*item) for item in state.items()), applied, None
 
     def execute(self, command):
         """Changes the state. The same command in the same state MUST do the same on every node: so no clock, no
         randomness, no files; and a command that makes no sense is answered, never a crash: it is in the log for good."""
         try:
-            request = json.loads(command)
+            request = strings(command)
             operation, key, value = request["op"], request["key"], request.get("value", "")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, RecursionError):
             return {"error": "not a command of this app"}
-        if operation not in ("put", "delete") or not isinstance(key, str) or not isinstance(value, str):
+        if operation not in ("put", "delete"):
             return {"error": "not a command of this app"}
         existed = key in self.state
         self.sum -= mark(key, self.state.get(key))
@@ -88,8 +94,50 @@ class Replica:
             self.applied, self.hash = int(batch["through"]), batch["hash"]
             self.look(self.applied)
             check, self.check = {} if self.check is None else {"stateHash": self.check}, None
+        self.send(line("applied", through=self.applied, results=results, **check))
+        self.freeze()
+
+    def send(self, frame):
         with self.sending:
-            self.connection.sendall(line("applied", through=self.applied, results=results, **check))
+            self.connection.sendall(frame)
+
+    def freeze(self):
+        """Copies the state for a snapshot, once it is as new as was asked for. Only what was acknowledged may be in it, so this
+        comes after `applied`; and it is sent by a thread of its own, so entries go on meanwhile."""
+        if self.wanted is not None and self.applied >= self.wanted:
+            self.wanted = None
+            frozen = self.connection, self.applied, dict(self.state)
+            threading.Thread(target=self.ship, args=frozen, daemon=True).start()
+
+    def ship(self, connection, index, state):
+        def send(name, **body):
+            with self.sending:  # chunk by chunk, so that other frames get their turn
+                connection.sendall(line(name, **body))
+
+        whole = hashlib.sha256()
+        with self.shipping:
+            try:
+                send("snapshotBegin", index=index, format=FORMAT)
+                for data in chunks(state):
+                    whole.update(data)
+                    send("snapshotChunk", data=base64.b64encode(data).decode())
+                send("snapshotEnd", sha256=base64.b64encode(whole.digest()).decode())
+            except OSError:
+                pass  # the connection is gone, and with it whoever asked
+
+    def restore(self, begin, data, end):
+        """Takes over a state that another copy has sent, all of it or nothing: until here ours was untouched."""
+        try:
+            if begin["format"] != FORMAT:
+                raise ValueError("unknown format " + begin["format"])
+            if hashlib.sha256(data).digest() != base64.b64decode(end["sha256"]):
+                raise ValueError("the bytes do not have their sha256")
+            state = strings(bytes(data))
+        except (ValueError, RecursionError) as error:
+            return self.send(line("restoreRefused", reason=str(error)))
+        with self.lock:
+            self.start_over(state, int(begin["index"]))  # and no hash: the next `entries` bring one
+        self.send(line("restored", index=begin["index"]))
 
     def follow(self):
         """Stays connected for ever. The state outlives the connection: after a sidecar restart we ask only for what
@@ -99,7 +147,7 @@ class Replica:
                 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                     connection.connect(self.path)
                     self.serve(connection)
-            except (OSError, ValueError):
+            except (OSError, ValueError, KeyError):
                 pass  # not there (yet, or any more), or gone in the middle of a line: try again
             # Whoever waits will never be answered, and cannot know whether the sidecar got the request: indefinite.
             with self.sending:
@@ -109,9 +157,10 @@ class Replica:
             time.sleep(0.05)
 
     def serve(self, connection):
-        machine = {"appliedIndex": self.applied, "snapshots": "NONE"}
+        machine = {"appliedIndex": self.applied, "snapshots": self.snapshots}
         if self.hash is not None:
             machine["appliedHash"] = self.hash
+        self.wanted, begin, data = None, {}, bytearray()
         connection.sendall(line("hello", protocol=1, app="python-kv", stateMachine=machine))
         for frame in connection.makefile("rb"):
             ((name, body),) = json.loads(frame).items()
@@ -124,7 +173,19 @@ class Replica:
             elif name == "welcome":
                 with self.sending:
                     self.connection = connection  # from here on requests may use it
-            elif name == "goodbye" and body.get("reason") == "SUPERSEDED":
+            elif name == "takeSnapshot":
+                self.wanted = int(body["index"])
+                self.freeze()
+            elif name == "restoreBegin":
+                begin, data = body, bytearray()
+            elif name == "restoreChunk":
+                data += base64.b64decode(body["data"])
+            elif name == "restoreEnd":
+                self.restore(begin, data, body)
+                begin, data = {}, bytearray()
+            elif name == "goodbye":
+                if body.get("reason") != "SUPERSEDED":
+                    return  # and say hello again; so do we after RESTORE, to be given a snapshot
                 print("another copy of this app took over", file=sys.stderr, flush=True)
                 os._exit(1)  # two copies that push each other out would never end
 
@@ -172,7 +233,34 @@ def mark(key, value):
     """What one entry of the state adds to the sum over all of them, which costs the same however large the state is."""
     if value is None:
         return 0
-    return int.from_bytes(hashlib.blake2b(json.dumps([key, value]).encode(), digest_size=16).digest(), "big")
+    return int.from_bytes(hashlib.sha256(json.dumps([key, value]).encode()).digest()[:16], "big")
+
+
+def strings(data):
+    """Reads a JSON object whose members are all strings. So strict because copies in other languages must refuse the same:
+    parsers differ in what they make of numbers, of half a surrogate pair, and of anything that is not UTF-8."""
+
+    def members(pairs):
+        if not all(isinstance(value, str) for _, value in pairs):
+            raise ValueError("a member is not a string")
+        return dict(pairs)
+
+    value = json.loads(data.decode(), object_pairs_hook=members)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    "".join([*value, *value.values()]).encode()  # half a surrogate pair cannot be encoded
+    return value
+
+
+def chunks(state):
+    """The bytes of json.dumps(state, sort_keys=True), made a piece at a time."""
+    data = bytearray(b"{")
+    for at, key in enumerate(sorted(state)):
+        data += ("%s%s: %s" % (", " if at else "", json.dumps(key), json.dumps(state[key]))).encode()
+        while len(data) >= CHUNK:
+            yield bytes(data[:CHUNK])
+            del data[:CHUNK]
+    yield bytes(data + b"}")  # it has room: less than a chunk was left
 
 
 def encode(value):

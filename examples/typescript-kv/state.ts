@@ -85,9 +85,11 @@ function quote(text: string): string {
  * refuse the same: parsers differ in what they make of numbers, of half a surrogate pair, and of anything that is not UTF-8.
  */
 function strings(data: Uint8Array): Map<string, string> | undefined {
+  let text: string;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data);
+    parsed = JSON.parse(text);
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
     throw error;
@@ -96,7 +98,22 @@ function strings(data: Uint8Array): Map<string, string> | undefined {
   const members = Object.entries(parsed).filter(
     (member): member is [string, string] => isWhole(member[0]) && isWhole(member[1]),
   );
-  return members.length === Object.keys(parsed).length ? new Map(members) : undefined;
+  return members.length === Object.keys(parsed).length && hasOnlyTexts(text) ? new Map(members) : undefined;
+}
+
+/** Of two members with one name the parser shows only the last: whether this JSON has anything but texts, its own braces aside. */
+function hasOnlyTexts(json: string): boolean {
+  let isInside = false;
+  let objects = 0;
+  for (let at = 0; at < json.length; at++) {
+    const unit = json.charAt(at);
+    if (isInside && unit === '\\') at++;
+    else if (unit === '"') isInside = !isInside;
+    else if (isInside) continue;
+    else if (unit === '{') objects++;
+    else if (!' \t\r\n:,}'.includes(unit)) return false;
+  }
+  return objects === 1;
 }
 
 function isWhole(value: unknown): value is string {

@@ -37,7 +37,9 @@ export function manifestsIn(parent: string, file: string): Judged[] {
     .filter((folder) => existsSync(join(folder, file)))
     .map((folder) => {
       const manifest = manifestSchema.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
-      return { ...manifest, folder, missing: manifest.needs.filter((program) => !isThere(program)) };
+      const unwanted = process.env['OUTRIGGER_SKIP_LANGUAGES'] && !manifest.needs.includes('python3');
+      const missing = manifest.needs.filter((program) => unwanted || !isThere(program));
+      return { ...manifest, folder, missing };
     });
 }
 

@@ -12,7 +12,7 @@ class CarelessReplica(kv.Replica):
         request = json.loads(command)
         if request["key"] == "careless":
             request["value"] += " at process %d" % os.getpid()
-        return super().execute(json.dumps(request))
+        return super().execute(json.dumps(request).encode())
 
 
 kv.Replica = CarelessReplica

@@ -9,7 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { AppFrame, SidecarFrame } from '../../shared/app-frames.ts';
 import { type ErrorCode, isDefinite } from '../../shared/codes.ts';
-import { BadFrame, sidecarCodec } from '../../shared/wire/app-codec.ts';
+import { BadFrame, type FrameCodec, PROTOBUF_PREAMBLE, sidecarCodec } from '../../shared/wire/app-codec.ts';
 
 type RequestName = 'propose' | 'read' | 'openSession' | 'keepSession' | 'closeSession';
 type FrameOf<T extends AppFrame['type']> = Extract<AppFrame, { type: T }>;
@@ -53,8 +53,8 @@ export class ScriptedSidecar {
   silent = false;
   readonly #options: ScriptedOptions;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  readonly #send = sidecarCodec('json');
+  /** With what each speaks: JSON, until it shows otherwise. */
+  readonly #sockets = new Map<Socket, FrameCodec<SidecarFrame, AppFrame>>();
   #inbox: Asked[] = [];
   #waiters: { readonly wants: (asked: Asked) => boolean; readonly take: (asked: Asked) => void }[] = [];
   #watchers: (() => void)[] = [];
@@ -92,7 +92,7 @@ export class ScriptedSidecar {
 
   /** Breaks every connection, and goes on listening. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
   get connections(): number {
@@ -101,18 +101,18 @@ export class ScriptedSidecar {
 
   /** Tells everybody. */
   say(frame: SidecarFrame): void {
-    for (const socket of this.#sockets) socket.write(this.#send.encode([frame]));
+    for (const [socket, codec] of this.#sockets) socket.write(codec.encode([frame]));
   }
 
   /** Bytes that may be no frame at all. */
   sayRaw(bytes: string | Buffer): void {
-    for (const socket of this.#sockets) socket.write(bytes);
+    for (const socket of this.#sockets.keys()) socket.write(bytes);
   }
 
   /** Says goodbye, as a sidecar does that stops. */
   goodbye(reason: string): void {
     this.say({ type: 'goodbye', reason });
-    for (const socket of this.#sockets) socket.end();
+    for (const socket of this.#sockets.keys()) socket.end();
   }
 
   /** The oldest request of this kind that was not taken yet; waits for it. */
@@ -148,14 +148,21 @@ export class ScriptedSidecar {
   }
 
   #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    const codec = sidecarCodec('json');
+    let codec = sidecarCodec('json');
+    this.#sockets.set(socket, codec);
+    let isFirst = true;
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#sockets.delete(socket);
       this.#changed();
     });
     socket.on('data', (chunk: Buffer) => {
+      if (isFirst && chunk.subarray(0, PROTOBUF_PREAMBLE.length).equals(PROTOBUF_PREAMBLE)) {
+        codec = sidecarCodec('protobuf');
+        this.#sockets.set(socket, codec);
+        chunk = chunk.subarray(PROTOBUF_PREAMBLE.length);
+      }
+      isFirst = false;
       codec.push(chunk);
       for (let frame = codec.next(); frame !== undefined; frame = codec.next()) {
         if (frame instanceof BadFrame) throw new Error(`the client sent a bad frame: ${frame.message}`);
@@ -167,7 +174,7 @@ export class ScriptedSidecar {
   }
 
   #frame(socket: Socket, frame: AppFrame): void {
-    const reply = (...frames: SidecarFrame[]): boolean => socket.write(this.#send.encode(frames));
+    const reply = (...frames: SidecarFrame[]): boolean => socket.write(this.#codec(socket).encode(frames));
     switch (frame.type) {
       case 'hello':
         this.hellos += 1;
@@ -198,6 +205,10 @@ export class ScriptedSidecar {
     });
   }
 
+  #codec(socket: Socket): FrameCodec<SidecarFrame, AppFrame> {
+    return this.#sockets.get(socket) ?? sidecarCodec('json');
+  }
+
   #asked(asked: Asked): void {
     const at = this.#waiters.findIndex(({ wants }) => wants(asked));
     if (at === -1) this.#inbox.push(asked);
@@ -210,7 +221,7 @@ export class ScriptedSidecar {
     if (no !== undefined) {
       const message = `not welcome: ${no}`;
       socket.end(
-        this.#send.encode([
+        this.#codec(socket).encode([
           { type: 'error', code: no, definite: isDefinite(no), message },
           { type: 'goodbye', reason: no },
         ]),
@@ -220,6 +231,6 @@ export class ScriptedSidecar {
     const limits = { frameBytes: 4 * 1024 * 1024, commandBytes, inFlight };
     const fixed = { protocol: 1, group: '', epoch: 0, term: 1, commitIndex: 0, firstIndex: 1, limits };
     const welcome = { ...fixed, cluster, node: this.node, leader, role: 'FOLLOWER' as const };
-    socket.write(this.#send.encode([{ type: 'welcome', ...welcome }]));
+    socket.write(this.#codec(socket).encode([{ type: 'welcome', ...welcome }]));
   }
 }
