@@ -461,7 +461,7 @@ export class SimNode {
       if (snapshot === undefined || this.#world.network.isCut(from, this.id)) return;
       this.#world.trace.count('snapshot fetched');
       this.disk.keep(snapshot);
-      if (!this.#world.healed && this.#random.chance(10 * this.#world.plan.crashAtEffect)) {
+      if (!this.#world.healed && this.#random.chance(0.05)) {
         this.#world.trace.count('crash between fetching and installing');
         this.crash('snapshot fetched');
         return;

@@ -24,6 +24,7 @@ export class Cluster {
   /** Groups that hear each other; everybody when empty. Cuts act when a message is sent. */
   islands: ReadonlySet<string>[] = [];
   proposals = 0;
+  changes = 0;
   #lines: string[] = [];
   readonly #invariants = new Invariants(this.nodes);
 

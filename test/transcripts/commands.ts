@@ -1,7 +1,12 @@
 /** The words of the transcript language, one handler each. */
 import { CAUSES } from '../../shared/causes.ts';
 import { EntryKind } from '../../shared/entry.ts';
-import { describeEntry, describeNode, describeProgress } from '../../sidecar/raft/describe.ts';
+import {
+  describeEntry,
+  describeMembership,
+  describeNode,
+  describeProgress,
+} from '../../sidecar/raft/describe.ts';
 import { Args, live, nodeId, nodesOf, restOfNodes, toNumber } from './args.ts';
 import type { Cluster } from './cluster.ts';
 import { inject, printMessages, selected, stabilize } from './messages.ts';
@@ -75,9 +80,9 @@ function disk(cluster: Cluster, args: Args): void {
   args.word();
 }
 
-function quietly(cluster: Cluster, args: Args): void {
+function quietly(cluster: Cluster, words: readonly string[]): void {
   const before = cluster.takeLines();
-  runCommand(cluster, args.words.splice(0));
+  runCommand(cluster, words);
   cluster.takeLines();
   for (const line of before) cluster.print(line);
 }
@@ -89,7 +94,12 @@ function elect(cluster: Cluster, args: Args): void {
 }
 
 function runQuietly(cluster: Cluster, ...lines: string[][]): void {
-  for (const line of lines) quietly(cluster, new Args(line));
+  for (const line of lines) quietly(cluster, line);
+}
+
+/** `1,2` → n1 and n2. */
+function idsOf(words: string | undefined): string[] {
+  return words === undefined ? [] : words.split(',').map(nodeId);
 }
 
 type Handler = (cluster: Cluster, args: Args) => void;
@@ -166,6 +176,17 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const node = cluster.node(nodeId(args.word()));
     cluster.step(node, { type: 'compact', point: node.pointAt(args.number()) });
   },
+  /** `change 1 voters=1,2,4 learners=3`: that node is asked for another membership. */
+  change: (cluster, args) => {
+    const node = cluster.node(nodeId(args.word()));
+    const voters = idsOf(args.option('voters'));
+    const membership = { voters, outgoing: [], learners: idsOf(args.option('learners')) };
+    cluster.step(node, { type: 'changeMembership', ref: ++cluster.changes, membership });
+  },
+  members: (cluster, args) => {
+    for (const node of restOfNodes(cluster, args))
+      cluster.print(`${node.id} counts by ${describeMembership(live(node).membership)}`);
+  },
   install: installSnapshot,
   'step-down': stepDown,
   tick: (cluster, args) => cluster.tick(nodesOf(cluster, args.word()), args.number()),
@@ -210,12 +231,13 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const raft = live(cluster.node(nodeId(args.word())));
     for (const p of raft.progress()) cluster.print(`${raft.id} sees ${describeProgress(p)}`);
   },
-  quietly,
 };
 
 /** Runs one command line. Throws ScriptError for a script's mistake, anything else for a broken core. */
 export function runCommand(cluster: Cluster, words: readonly string[]): void {
   const [name = '', ...rest] = words;
+  // Its options are those of the command that it runs.
+  if (name === 'quietly') return quietly(cluster, rest);
   const handler = HANDLERS[name];
   if (handler === undefined) throw new ScriptError(`no command is called ${name}`);
   const args = new Args(rest);

@@ -97,13 +97,17 @@ export class Invariants {
 
   /** The first to call an entry committed must have it on a quorum of disks. */
   #onQuorum(node: ScriptNode, entry: Entry): void {
-    const { voters } = node.config.membership;
-    const holders = voters.filter((id) => {
+    const { voters, outgoing } = node.raft?.membership ?? node.config.membership;
+    const holds = (id: string): boolean => {
       const other = this.#nodes.get(id);
-      return other?.forgetful || same(other?.stored[entry.index - 1], entry);
-    });
-    const what = `${entry.index}@${entry.term} is on ${holders.join(', ') || 'no disk'} only`;
-    must(holders.length >= majority(voters.length), 'commit needs a quorum of disks', what);
+      return other?.forgetful === true || same(other?.stored[entry.index - 1], entry);
+    };
+    for (const ids of [voters, outgoing]) {
+      const holders = ids.filter(holds);
+      const what = `${entry.index}@${entry.term} is on ${holders.join(', ') || 'no disk'} only`;
+      const enough = ids.length === 0 || holders.length >= majority(ids.length);
+      must(enough, 'commit needs a quorum of disks', what);
+    }
   }
 
   #durableBeforeSent(node: ScriptNode, m: RaftMessage): void {

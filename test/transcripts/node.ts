@@ -3,8 +3,16 @@
  *
  * MUST: keep what the disk holds apart from what the core believes, so that a crash loses what was not written.
  */
-import { type Entry, EntryKind, type HardState, type LogPoint, ORIGIN } from '../../shared/entry.ts';
+import {
+  type ConfigAt,
+  type Entry,
+  EntryKind,
+  type HardState,
+  type LogPoint,
+  ORIGIN,
+} from '../../shared/entry.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
+import { decodeMembership } from '../../shared/wire/membership-entry.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Clock, Effect, PersistEffect, RaftConfig } from '../../sidecar/raft/types.ts';
 
@@ -64,11 +72,20 @@ export class ScriptNode {
     const runs: TermRun[] = runsOf(kept, base);
     const warm = kept.slice(Math.max(0, kept.length - tail));
     const committed = Math.max(base.index, this.snapshots.at(-1)?.index ?? 0);
-    this.raft = new Raft(
-      this.config,
-      { hardState, base, committed, runs, tail: warm, mustReach },
-      this.clock,
-    );
+    const configs = this.#configs(this.stored);
+    const start = { hardState, base, committed, configs, runs, tail: warm, mustReach };
+    this.raft = new Raft(this.config, start, this.clock);
+  }
+
+  /** The membership of its log as of `index`. */
+  configAt(index: number): ConfigAt {
+    return this.#configs(this.log).findLast((config) => config.index <= index) as ConfigAt;
+  }
+
+  #configs(log: readonly Entry[]): ConfigAt[] {
+    const entries = log.filter(({ kind }) => kind === EntryKind.CONFIG);
+    const found = entries.map(({ index, command }) => ({ index, membership: decodeMembership(command) }));
+    return [{ index: 0, membership: this.config.membership }, ...found];
   }
 
   /** Of everything up to `index`, which it has. */

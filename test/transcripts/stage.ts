@@ -1,6 +1,7 @@
 /** Commands that set the stage: nodes and their disks, crashes, partitions. */
 import { ORIGIN } from '../../shared/entry.ts';
 import { describeNode } from '../../sidecar/raft/describe.ts';
+import { NOBODY } from '../../sidecar/raft/quorum.ts';
 import type { LeaseConfig } from '../../sidecar/raft/types.ts';
 import { type Args, live, nodeId, nodesOf, toNumber } from './args.ts';
 import type { Cluster } from './cluster.ts';
@@ -10,8 +11,14 @@ import { ScriptError } from './script.ts';
 export function addNodes(cluster: Cluster, args: Args): void {
   const count = args.number();
   const voterCount = args.numberOption('voters') ?? count;
-  const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`);
-  const membership = { voters: ids.slice(0, voterCount), outgoing: [], learners: ids.slice(voterCount) };
+  // Nodes that are no members, and know of none.
+  const spares = args.numberOption('spares') ?? 0;
+  const ids = Array.from({ length: count + spares }, (_, i) => `n${i + 1}`);
+  const membership = {
+    voters: ids.slice(0, voterCount),
+    outgoing: [],
+    learners: ids.slice(voterCount, count),
+  };
   const settings = {
     group: '',
     membership,
@@ -33,7 +40,8 @@ export function addNodes(cluster: Cluster, args: Args): void {
   const disk = diskOptions(args);
   ids.forEach((id, i) => {
     // Different, so that elections are decided by the script and not by a tie.
-    const node = cluster.addNode({ ...settings, id }, Math.min(150 + 25 * i, 299));
+    const own = i < count ? settings : { ...settings, membership: NOBODY };
+    const node = cluster.addNode({ ...own, id }, Math.min(150 + 25 * i, 299));
     giveDisk(cluster, node, disk);
   });
 }
@@ -126,7 +134,9 @@ export function installSnapshot(cluster: Cluster, args: Args): void {
   const node = cluster.node(nodeId(args.word()));
   const { wanted } = node;
   if (wanted === undefined) throw new ScriptError(`${node.id} was offered no snapshot`);
-  const point = cluster.node(wanted.from).pointAt(wanted.index);
+  const from = cluster.node(wanted.from);
+  const config = from.configAt(wanted.index);
+  const point = { ...from.pointAt(wanted.index), config };
   node.snapshots = [...node.snapshots.filter(({ index }) => index < point.index), point];
   cluster.print(`${node.id} has the snapshot ${point.index}@${point.term} of ${wanted.from}`);
   cluster.step(node, { type: 'install', point });
