@@ -37,12 +37,18 @@ const CAUSE_WORDS: Readonly<Partial<Record<EventCause, string>>> = {
   CONFLICT: 'another entry is there',
   GAP: 'an entry before it is missing',
   APP_UNHEALTHY: 'its app is not healthy',
+  PRIORITY: 'another node has a higher priority',
   MINORITY: 'a majority of the apps has another state',
   UNDECIDED: 'no majority says which state is right',
 };
 
 export function causeInWords(cause: EventCause): string {
   return (Object.hasOwn(CAUSE_WORDS, cause) ? CAUSE_WORDS[cause] : undefined) ?? safeLine(cause, 40);
+}
+
+function whyHandedOver({ cause }: RaftEvent): string {
+  if (cause === 'APP_UNHEALTHY') return ', since its own app is not healthy';
+  return cause === 'PRIORITY' ? ', which has a higher priority' : '';
 }
 
 function name(id: string | undefined): string {
@@ -146,7 +152,7 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   DISK_SPACE: () => 'its disk has space again',
   LOOP_SLOW: describeLoop,
   TRANSFER_STARTED: (event) =>
-    `hands its leadership over to ${event.peer === undefined || event.peer === '' ? 'the best follower' : name(event.peer)}${event.cause === 'APP_UNHEALTHY' ? ', since its own app is not healthy' : ''}`,
+    `hands its leadership over to ${event.peer === undefined || event.peer === '' ? 'the best follower' : name(event.peer)}${whyHandedOver(event)}`,
   CAMPAIGN_POSTPONED: (event) =>
     `does not hear ${name(event.peer)}, and lets nodes whose app is healthy campaign first: its own is not`,
   TRANSFER_FAILED: (event) => `gave up handing over to ${name(event.peer)}${because(event.reason)}`,

@@ -56,7 +56,10 @@ export const EVENT_KINDS = [
   'DISK_SPACE',
   /** The process did not run for `ms` (over 100); stands before what followed from it. cause PAUSED (it used no CPU meanwhile: stopped, swapped or starved) or BUSY. */
   'LOOP_SLOW',
-  /** Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED, or APP_UNHEALTHY: its own app is not, and that of `peer` is. */
+  /**
+   * Leader: hands over to `peer` ('' any). cause TRANSFER_ASKED; APP_UNHEALTHY: its own app is not, and that of
+   * `peer` is; or PRIORITY: `peer` has a higher one.
+   */
   'TRANSFER_STARTED',
   /** It does not hear its leader `peer`, and lets nodes whose app is healthy campaign first, since its own is not. cause APP_UNHEALTHY. */
   'CAMPAIGN_POSTPONED',
@@ -121,6 +124,7 @@ export const EVENT_CAUSES = [
   'BUSY',
   'TRANSFER_ASKED',
   'APP_UNHEALTHY',
+  'PRIORITY',
   'MINORITY',
   'UNDECIDED',
   'TRANSFER_FAILED',

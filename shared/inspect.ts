@@ -15,6 +15,8 @@ export interface MemberStatus {
   readonly self: boolean;
   readonly connected: boolean;
   readonly reason: string;
+  /** Who should lead: the highest, where it can. Absent from older sidecars. */
+  readonly priority?: number;
 }
 
 /** One follower as the leader sees it. */

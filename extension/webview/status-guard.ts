@@ -37,6 +37,7 @@ const isMember = shape<MemberStatus>({
   self: isFlag,
   connected: isFlag,
   reason: isText,
+  priority: optional(isNumber),
 });
 
 const isProgress = shape<ProgressStatus>({

@@ -82,10 +82,15 @@ function stoppedOrTransferred(it: Office): Finding | undefined {
       fell?.cause === 'TRANSFERRED' || it.reach === 'ANSWERS' || it.reach === 'UNASKED'
         ? 'CERTAIN'
         : 'LIKELY',
-    answer: `${old.leader}, which led term ${old.term}, handed its leadership over.${then(it)}`,
+    answer: `${old.leader}, which led term ${old.term}, handed its leadership over${preferred(started)}.${then(it)}`,
     evidence: evidence([]),
     next: '',
   };
+}
+
+function preferred(started: NodeEvent | undefined): string {
+  if (started?.cause !== 'PRIORITY') return '';
+  return ` by itself to ${safeLine(started.peer ?? '', 80)}, which has a higher priority`;
 }
 
 /** It handed over by itself, since its own app was not healthy and that of its successor was. */

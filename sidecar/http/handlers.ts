@@ -115,11 +115,13 @@ function sendChange(response: Response, outcome: MembersChanged | Refusal): void
 /** Adds a member, or changes one that is there. */
 export const addMember: Handler = async (request, response, host) => {
   check(noQuery, request.query, 'the query');
-  const { id, peer = '', learner, replaces = '', priority } = check(memberBody, request.body, 'the body');
-  const isThere = host.members().some((member) => member.id === id);
-  if (!isThere && peer === '')
+  const body = check(memberBody, request.body, 'the body');
+  const { id, peer = '', learner, replaces = '' } = body;
+  const there = host.members().find((member) => member.id === id);
+  if (there === undefined && peer === '')
     throw badRequest('peer in the body is missing: where do other sidecars reach it?');
-  const act = isThere ? 'UPDATE' : 'ADD';
+  const act = there === undefined ? 'ADD' : 'UPDATE';
+  const priority = body.priority ?? there?.priority ?? 0;
   const change = { act, id, peer, learner, replaces, priority } as const;
   sendChange(response, await host.changeMembers(change, timeoutOf(request.headers)));
 };

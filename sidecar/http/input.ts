@@ -112,7 +112,8 @@ export const memberBody = z.strictObject({
   peer: peerAddress.optional(),
   learner: z.boolean().default(false),
   replaces: nameSchema.optional(),
-  priority: priority.default(0),
+  /** Absent: as it was, 0 for a new one. */
+  priority: priority.optional(),
 });
 
 export const transferBody = z.strictObject({ to: nameSchema.optional() });

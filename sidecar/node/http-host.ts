@@ -65,7 +65,7 @@ export class NodeHttpHost implements HttpHost {
   members(): readonly MemberStatus[] {
     const { node } = this.#parts;
     const links = new Map(node.options.transport.links().map((link) => [link.id, link]));
-    const { learners } = node.driver.raft.membership;
+    const { learners, book = [] } = node.driver.raft.membership;
     return node.members.all.map((member) => {
       const link = links.get(member.id);
       const self = member.id === node.id;
@@ -77,6 +77,7 @@ export class NodeHttpHost implements HttpHost {
         self,
         connected: self || link?.state === 'CONNECTED',
         reason: self ? '' : (link?.reason ?? 'no link'),
+        priority: book.find(({ id }) => id === member.id)?.priority ?? 0,
       };
     });
   }

@@ -11,7 +11,7 @@ import type { CertificateUse } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerLinkStatus } from '../peers/contract.ts';
 import type { Raft } from '../raft/raft.ts';
-import type { NoteEffect, RoleEffect } from '../raft/types.ts';
+import type { NoteEffect, RoleEffect, TransferCause } from '../raft/types.ts';
 import { RecordClock } from '../record/clock.ts';
 import { EventLog } from '../record/events.ts';
 import { EntryStages } from '../record/stages.ts';
@@ -24,6 +24,12 @@ type Fields = Omit<RaftEvent, 'seq' | 'at' | 'term'> & { readonly term?: number 
 
 /** How often links are looked over for peers that refuse us: a refused dial is no change of a link. */
 const LINKS_MS = 1_000;
+
+const TRANSFER_CAUSES: Record<TransferCause, EventCause> = {
+  ASKED: 'TRANSFER_ASKED',
+  UNFIT: 'APP_UNHEALTHY',
+  PRIORITY: 'PRIORITY',
+};
 
 export class Recorder {
   readonly events = new EventLog();
@@ -152,8 +158,7 @@ export class Recorder {
         return this.#record({ kind, cause: 'CONFLICT', peer, index: first, through: last, oldTerm });
       }
       case 'TRANSFER_STARTED': {
-        const cause = note.cause === 'UNFIT' ? 'APP_UNHEALTHY' : 'TRANSFER_ASKED';
-        return this.#record({ kind: note.about, cause, peer });
+        return this.#record({ kind: note.about, cause: TRANSFER_CAUSES[note.cause], peer });
       }
       case 'CAMPAIGN_POSTPONED':
         return this.#record({ kind: note.about, cause: 'APP_UNHEALTHY', peer });

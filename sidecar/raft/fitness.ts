@@ -1,12 +1,15 @@
 /**
- * Who should lead: a node that is not fit (its app is not healthy) hands leadership over, and lets others campaign first.
+ * Who should lead: a node that is not fit (its app is not healthy) hands leadership over, and lets others campaign first. One that
+ * is fit hands over to a voter of a higher priority, which an operator gave it with the membership.
  *
- * Fitness is advice. It comes in as an input, decides nothing that safety or a quorum depends on, and no vote is ever refused
- * for it: a cluster in which nobody is fit has a leader like any other.
+ * Fitness and priority are advice. They decide nothing that safety or a quorum depends on, and no vote is ever refused for them: a
+ * cluster in which nobody is fit has a leader like any other.
  *
- * MUST: hand over only to a voter that is fit, as far as it said, and almost caught up; not twice within `handOverMs`; wait
- * for another candidate only where the last leader knew of one that is fit, and only a bounded time.
+ * MUST: hand over only to a voter that is fit, as far as it said, and almost caught up; not twice within `handOverMs`; for a
+ * priority not while the membership changes; wait for another candidate only where the last leader knew of one that is fit, and
+ * only a bounded time.
  */
+import { isChanging } from './membership.ts';
 import type { Progress } from './progress.ts';
 import { isVoter } from './quorum.ts';
 import type { RaftState } from './state.ts';
@@ -34,26 +37,42 @@ export function postpones(s: RaftState): boolean {
   return true;
 }
 
-/** A leader that has been unfit for long enough hands over, if it knows of a better one. */
-export function handOverWhenUnfit(s: RaftState): void {
-  if (s.fit || s.transfer !== undefined || s.now < s.handOverDue) return;
-  const target = betterLeader(s);
+/** A leader that has been unfit, or has led, for long enough hands over, if it knows of a better one. */
+export function handOverToBetter(s: RaftState): void {
+  if (s.transfer !== undefined || s.now < s.handOverDue) return;
+  const target = s.fit ? preferredLeader(s) : betterLeader(s, Number.NEGATIVE_INFINITY);
   if (target === undefined) return;
   // Where it does not succeed: proposals are not held up again at once.
   s.handOverDue = s.now + s.config.handOverMs;
-  beginTransfer(s, target, 'UNFIT');
+  beginTransfer(s, target, s.fit ? 'PRIORITY' : 'UNFIT');
 }
 
-function betterLeader(s: RaftState): Progress | undefined {
+function preferredLeader(s: RaftState): Progress | undefined {
+  const { book = [] } = s.membership;
+  if (!book.some(({ priority = 0 }) => priority !== 0) || isChanging(s)) return undefined;
+  return betterLeader(s, priorityOf(s, s.id));
+}
+
+function priorityOf(s: RaftState, id: string): number {
+  return s.membership.book?.find((member) => member.id === id)?.priority ?? 0;
+}
+
+/** The one of the highest priority above `least`, and of several the one that has the most of our log. */
+function betterLeader(s: RaftState, least: number): Progress | undefined {
   const { membership } = s;
   const { electionMinMs, inflightAppends, inflightBytes } = s.config;
   let best: Progress | undefined;
+  let highest = least;
   for (const p of s.progress.values()) {
     if (!p.fit || !isVoter(membership, p.id)) continue;
     if (!p.answered || s.now - p.lastContact >= electionMinMs) continue;
     // What it lacks must be on its way to it, so that the transfer does not hold up proposals for long.
     if (p.state !== 'REPLICATE' || p.windowIsFull(inflightAppends, inflightBytes)) continue;
-    if (best === undefined || p.match > best.match) best = p;
+    const priority = priorityOf(s, p.id);
+    if (priority < highest || (best === undefined && priority === highest)) continue;
+    if (best !== undefined && priority === highest && p.match <= best.match) continue;
+    best = p;
+    highest = priority;
   }
   return best;
 }

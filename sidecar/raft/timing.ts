@@ -5,7 +5,7 @@
  * it campaigns, and a leader that was away for longer than an election gives up by itself.
  */
 import { campaign } from './election.ts';
-import { handOverWhenUnfit, postpones } from './fitness.ts';
+import { handOverToBetter, postpones } from './fitness.ts';
 import { broadcastHeartbeat } from './heartbeat.ts';
 import { forgetLeaving } from './membership.ts';
 import { holdsForQuorum } from './quorum.ts';
@@ -46,7 +46,7 @@ function leaderTick(s: RaftState, stalled: boolean): void {
     s.transfer = undefined;
   }
   forgetLeaving(s);
-  handOverWhenUnfit(s);
+  handOverToBetter(s);
   if (s.now >= s.heartbeatDue) broadcastHeartbeat(s);
 }
 

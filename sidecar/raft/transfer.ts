@@ -6,6 +6,7 @@
 import type { Progress } from './progress.ts';
 import { isVoter } from './quorum.ts';
 import type { RaftState } from './state.ts';
+import type { TransferCause } from './types.ts';
 
 export function startTransfer(s: RaftState, to: string): void {
   const target = to === '' ? bestSuccessor(s) : to;
@@ -17,7 +18,7 @@ export function startTransfer(s: RaftState, to: string): void {
   beginTransfer(s, progress, 'ASKED');
 }
 
-export function beginTransfer(s: RaftState, target: Progress, cause: 'ASKED' | 'UNFIT'): void {
+export function beginTransfer(s: RaftState, target: Progress, cause: TransferCause): void {
   s.transfer = { to: target.id, deadline: s.now + s.config.electionMaxMs };
   s.note({ about: 'TRANSFER_STARTED', peer: target.id, cause });
   continueTransfer(s, target);

@@ -190,6 +190,9 @@ export interface RoleEffect {
   readonly silentMs: number;
 }
 
+/** Why a leader hands over: it was asked to, its app is not healthy, or another one has a higher priority. */
+export type TransferCause = 'ASKED' | 'UNFIT' | 'PRIORITY';
+
 /**
  * What the core knows and no other effect tells: for the record alone. Nothing follows from it, so a driver MAY ignore it.
  * MUST be rare: never one per append or proposal.
@@ -225,7 +228,7 @@ export type NoteEffect = { readonly type: 'note'; readonly peer: string } & (
       readonly oldTerm: number;
     }
   /** A transfer of leadership to `peer` began: somebody asked for it, or this leader is not fit to lead. */
-  | { readonly about: 'TRANSFER_STARTED'; readonly cause: 'ASKED' | 'UNFIT' }
+  | { readonly about: 'TRANSFER_STARTED'; readonly cause: TransferCause }
   /** The leader `peer` was not heard for an election timeout, and this node, not being fit, lets others campaign first. */
   | { readonly about: 'CAMPAIGN_POSTPONED' }
 );

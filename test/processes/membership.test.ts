@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
+import type { MemberStatus } from '../../shared/inspect.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
+import { EventReader } from '../support/event-reader.ts';
 import { SnapshotApp } from '../support/snapshot-app.ts';
 
 const FLAGS = ['--snapshot-entries', '200', '--snapshot-bytes', String(64 * 1024)];
@@ -198,6 +200,25 @@ describe('membership', function () {
     all = [back, ...others.filter(({ id }) => id === 'n4' || id === 'n5')];
     await votersAre([back.id, 'n4', 'n5']);
     await sameState(await write(first, 20), [back.id, 'n4', 'n5']);
+  });
+
+  it('lets the voter lead that an operator prefers', async () => {
+    const leader = await begin(3);
+    const preferred = all.find((daemon) => daemon !== leader) ?? assert.fail();
+    const token = (await readTokenFile(join(leader.dir, 'tokens.json')))?.view ?? '';
+    const events = await EventReader.open(`http://${leader.http}`, { token });
+    await changed(leader, 'POST', '/v1/members', { id: preferred.id, priority: 10 });
+    await daemons.until('it leads', async () => (await daemons.leaderOf(all)) === preferred);
+    const told = await events.find(({ kind }) => kind === 'TRANSFER_STARTED');
+    assert.deepEqual([told.cause, told.peer], ['PRIORITY', preferred.id]);
+    await events.cut();
+    // It keeps it where something else of it changes.
+    await changed(leader, 'POST', '/v1/members', { id: preferred.id, peer: preferred.peer });
+    const members = await daemons.view<readonly MemberStatus[]>(leader, '/v1/members');
+    assert.deepEqual(
+      members.map(({ id, priority }) => [id, priority]),
+      all.map(({ id }) => [id, id === preferred.id ? 10 : 0]),
+    );
   });
 
   it('refuses what makes no sense, with one sentence', async () => {

@@ -242,7 +242,7 @@ export class Chaos {
     });
   }
 
-  /** Any set of voters to any other, and some learners. */
+  /** Any set of voters to any other, some learners, and sometimes a voter that should lead. */
   #changeMembership(): void {
     const random = this.#random;
     const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
@@ -255,7 +255,9 @@ export class Chaos {
     const forgot = this.#nodes.filter(({ id, disk }) => voters.includes(id) && disk.mustReach !== undefined);
     if (forgot.length > Math.floor((voters.length - 1) / 2)) return;
     this.#world.trace.count('membership change asked');
-    leader.input({ type: 'changeMembership', ref: 0, membership: { voters, outgoing: [], learners } });
+    const preferred = random.chance(0.3) ? [random.pick(voters)] : [];
+    const book = preferred.map((id) => ({ id, peer: '127.0.0.1:1', priority: 1 + random.int(2) }));
+    leader.input({ type: 'changeMembership', ref: 0, membership: { voters, outgoing: [], learners, book } });
   }
 
   /** Of all memberships that any node may count by. */

@@ -44,6 +44,7 @@ const SOMETIMES: readonly string[] = [
   'app sick',
   'campaign left to others',
   'handed over, unfit',
+  'handed over, priority',
   'leader unfit at the end: nobody is fit',
   'command abandoned',
   'duplicate answered',

@@ -335,6 +335,7 @@ export class SimNode {
     const { trace } = this.#world;
     if (note.about === 'CAMPAIGN_POSTPONED') trace.count('campaign left to others');
     if (note.about === 'TRANSFER_STARTED' && note.cause === 'UNFIT') trace.count('handed over, unfit');
+    if (note.about === 'TRANSFER_STARTED' && note.cause === 'PRIORITY') trace.count('handed over, priority');
   }
 
   #crashesBefore(effect: Effect): boolean {

@@ -202,13 +202,17 @@ class Run {
     return this.#members.every(({ core }) => core?.leader === leader.id);
   }
 
-  /** A node that is fit leads, where there is one. */
+  /** A node that is fit leads, where there is one, and of these one of the highest priority. */
   #ledWell(): boolean {
     if (!this.#oneLeader() || this.#members.some(({ core }) => core?.transferTarget !== undefined))
       return false;
-    const { voters } = this.world.checker.membership;
+    const { voters, book = [] } = this.world.checker.membership;
+    const priority = (id: string): number => book.find((member) => member.id === id)?.priority ?? 0;
     const fit = this.#members.filter(({ app, id }) => app.fit && voters.includes(id));
-    return fit.length === 0 || fit.some(({ core }) => core?.role === 'LEADER');
+    const highest = Math.max(...fit.map(({ id }) => priority(id)));
+    return (
+      fit.length === 0 || fit.some(({ id, core }) => core?.role === 'LEADER' && priority(id) === highest)
+    );
   }
 
   /** Whoever leads now leads on: also where nobody is fit, and where some are and some are not. */

@@ -176,11 +176,16 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const node = cluster.node(nodeId(args.word()));
     cluster.step(node, { type: 'compact', point: node.pointAt(args.number()) });
   },
-  /** `change 1 voters=1,2,4 learners=3`: that node is asked for another membership. */
+  /** `change 1 voters=1,2,4 learners=3 priority=4:10`: that node is asked for another membership. */
   change: (cluster, args) => {
     const node = cluster.node(nodeId(args.word()));
     const voters = idsOf(args.option('voters'));
-    const membership = { voters, outgoing: [], learners: idsOf(args.option('learners')) };
+    const learners = idsOf(args.option('learners'));
+    const [preferred, priority] = args.option('priority')?.split(':') ?? [];
+    const book = preferred && [
+      { id: `n${preferred}`, peer: '127.0.0.1:1', priority: toNumber(priority ?? '') },
+    ];
+    const membership = { voters, outgoing: [], learners, ...(book ? { book } : {}) };
     cluster.step(node, { type: 'changeMembership', ref: ++cluster.changes, membership });
   },
   members: (cluster, args) => {

@@ -229,6 +229,17 @@ const changes: readonly Case[] = [
     because: [/n2: its process did not run for 4 s/, /n3: its process did not run for 4.1 s/],
   },
   {
+    name: 'transferred to one of a higher priority',
+    evidence: evidenceOf(
+      oldLeader(['TRANSFER_STARTED', 'PRIORITY', { peer: 'n2' }], stepsDown('TRANSFERRED')),
+      n2(['ROLE', 'TRANSFER_RECEIVED', { term: 6, role: 'CANDIDATE', was: 'FOLLOWER', leader: '', ms: 20 }]),
+      n3(),
+    ),
+    cause: 'LEADER_TRANSFERRED',
+    certainty: 'CERTAIN',
+    because: [/n1: hands its leadership over to n2, which has a higher priority/],
+  },
+  {
     name: 'transferred',
     evidence: evidenceOf(
       oldLeader(['TRANSFER_STARTED', 'TRANSFER_ASKED', { peer: 'n2' }], stepsDown('TRANSFERRED')),

@@ -7,6 +7,7 @@ import { chooseOne, type TargetFlags, targetOptions } from '../targets.ts';
 const COLUMNS = [
   { title: 'NODE' },
   { title: 'KIND' },
+  { title: 'PRIORITY' },
   { title: 'PEER' },
   { title: 'HTTP' },
   { title: 'LINK' },
@@ -36,6 +37,7 @@ export function addMembers(program: Command, shell: Shell): void {
         members.map((member) => [
           member.id,
           member.kind,
+          String(member.priority ?? 0),
           member.peer,
           member.http || '-',
           member.self
