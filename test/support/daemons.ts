@@ -18,7 +18,8 @@ const STDERR_LINES = 2_000;
 export const ELECTION_MS = { min: 600, max: 1_200 } as const;
 const CALM = ['--election-min-ms', String(ELECTION_MS.min), '--election-max-ms', String(ELECTION_MS.max)];
 /** As without flags, for those who want elections. */
-export const QUICK = ['--election-min-ms', '150', '--election-max-ms', '300'];
+export const ELECTION_MAX_MS = 300;
+export const QUICK = ['--election-min-ms', '150', '--election-max-ms', String(ELECTION_MAX_MS)];
 
 /** Where a daemon keeps and serves what. */
 export interface Plan {
