@@ -168,6 +168,8 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
     `${event.cause === 'RESUMED' ? 'goes on to get' : 'gets'} the snapshot of everything up to entry ${event.index ?? 0} from ${name(event.peer)}, ${byteSize(event.bytes ?? 0)}`,
   SNAPSHOT_INSTALLED: (event) =>
     `its log begins behind a snapshot now, which has everything up to entry ${event.index ?? 0}, ${byteSize(event.bytes ?? 0)}`,
+  SNAPSHOT_OUTRUN: (event) =>
+    `${name(event.peer)} took a snapshot of everything up to entry ${event.index ?? 0}, and by then the log begins at ${event.through ?? 0}: it needs another one`,
   COMPACTED: (event) => `dropped the entries up to ${event.index ?? 0}, which snapshots have`,
   WHOLE: () => 'its log is proven whole again: it votes',
   CERTIFICATE: describeCertificate,

@@ -79,6 +79,11 @@ export const EVENT_KINDS = [
   'SNAPSHOT_FETCHING',
   /** A snapshot of another node took the place of the log: it begins behind `index` now. `bytes`. cause FETCHED. */
   'SNAPSHOT_INSTALLED',
+  /**
+   * `peer` (a follower; this node: its app) has a snapshot of everything up to `index`, and by then the log begins at `through`: it
+   * needs another one. cause GAP.
+   */
+  'SNAPSHOT_OUTRUN',
   /** Entries up to `index` were dropped: snapshots have them. cause SNAPSHOT. */
   'COMPACTED',
   /** The log is proven whole again: the node votes. cause REPAIRED. */

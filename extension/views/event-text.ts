@@ -56,6 +56,7 @@ const ICONS: Readonly<Partial<Record<NodeEvent['kind'], string>>> = {
   TRANSFER_STARTED: 'arrow-swap',
   CAMPAIGN_POSTPONED: 'watch',
   TRANSFER_FAILED: 'warning',
+  SNAPSHOT_OUTRUN: 'warning',
 };
 
 /** A codicon name. */

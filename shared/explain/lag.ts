@@ -13,6 +13,7 @@ import { allSeen, type Finding, firstOf, type Rule, said, unknown } from './find
 import { last } from './history.ts';
 import { diskFull, slowDisk } from './local.ts';
 import { reachOf } from './reach.ts';
+import { needsSnapshot } from './snapshot.ts';
 import type { Evidence, EvidenceItem } from './types.ts';
 
 export function explainLag(evidence: Evidence, id: string): Finding {
@@ -35,6 +36,7 @@ const RULES: readonly Rule<Subject>[] = [
   diskFull,
   resumed,
   conflict,
+  (it) => needsSnapshot(it, leaderSays(it)),
   (it) => (trails(it) ? slowDisk(it, true) : undefined),
   windowFull,
   appTrouble,
@@ -118,7 +120,6 @@ function catchingUp(it: Subject): Finding | undefined {
 }
 
 const CATCHING_UP: Readonly<Partial<Record<ProgressStatus['behind'], string>>> = {
-  SNAPSHOT: 'it needs a snapshot first',
   FETCHING: "what it needs is being read from the leader's disk",
   PROBING: 'the place where its log ends is being looked for',
 };

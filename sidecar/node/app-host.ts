@@ -50,6 +50,8 @@ export class NodeAppHost implements AppHost {
   readonly #node: Node;
   /** The sessions at each position that was planned for. */
   readonly #tables = new WeakMap<AppPosition, SessionTable>();
+  /** The snapshot that the app was given last; 0: none, or it is known that the log began behind it before it went on. */
+  #restored = 0;
 
   readonly #share: Share;
 
@@ -270,6 +272,7 @@ export class NodeAppHost implements AppHost {
     const planned = await planRestore(this.#node, position);
     if ('code' in planned) return planned;
     this.#tables.set(planned.plan.position, planned.table);
+    this.#restored = planned.plan.index;
     return { restore: planned.plan };
   }
 
@@ -310,6 +313,9 @@ export class NodeAppHost implements AppHost {
     if (through <= after) return undefined;
     // The log begins behind it by now: it is to come back for a snapshot.
     if (after < this.#node.driver.raft.log.baseIndex) {
+      if (after === this.#restored)
+        this.#node.snapshotOutrun(this.#node.id, after, this.#node.driver.raft.log.firstIndex);
+      this.#restored = 0;
       setImmediate(() => this.#node.options.listener.outrun());
       return undefined;
     }

@@ -23,7 +23,7 @@ import type { SessionTable } from '../machine/session-table.ts';
 import type { PeerAddress, Transport } from '../peers/contract.ts';
 import { describeMembership } from '../raft/describe.ts';
 import { allMembers } from '../raft/quorum.ts';
-import type { RaftConfig, RoleEffect } from '../raft/types.ts';
+import type { NoteEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
 import type { ProposalOutcome, RoutingPort, Ticket } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
@@ -181,7 +181,7 @@ export class Node implements RoutingPort {
       transport,
       listener: {
         role: (effect) => this.#roleChanged(effect),
-        note: (note) => this.recorder.note(note),
+        note: (note) => this.#note(note),
         appended: (truncateFrom, last) => {
           if (truncateFrom !== undefined) this.skips.truncated(truncateFrom);
           this.recorder.appended(truncateFrom, last);
@@ -280,6 +280,20 @@ export class Node implements RoutingPort {
       default:
         return this.driver.receive(message satisfies RaftMessage);
     }
+  }
+
+  #note(note: NoteEffect): void {
+    if (note.about === 'SNAPSHOT_OUTRUN') this.snapshotOutrun(note.peer, note.index, note.first);
+    else this.recorder.note(note);
+  }
+
+  /** For the app of this node `peer` is this node. */
+  snapshotOutrun(peer: string, index: number, first: number): void {
+    this.recorder.snapshotOutrun(peer, index, first);
+    this.options.log.warn(
+      { peer, index, first },
+      'a snapshot was taken, and by then the log began behind it: keep more of the log (--snapshot-bytes, --snapshot-entries) or send faster (--snapshot-send-bytes)',
+    );
   }
 
   linkChanged(peer: string, up: boolean, reason: string, direction: 'OUT' | 'IN'): void {

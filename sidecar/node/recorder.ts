@@ -160,6 +160,8 @@ export class Recorder {
       case 'TRANSFER_STARTED': {
         return this.#record({ kind: note.about, cause: TRANSFER_CAUSES[note.cause], peer });
       }
+      case 'SNAPSHOT_OUTRUN':
+        return this.snapshotOutrun(peer, note.index, note.first);
       case 'CAMPAIGN_POSTPONED':
         return this.#record({ kind: note.about, cause: 'APP_UNHEALTHY', peer });
     }
@@ -190,6 +192,11 @@ export class Recorder {
   snapshotInstalled(index: number, bytes: number): void {
     this.stages.committed.rise(index, this.clock.now());
     this.#record({ kind: 'SNAPSHOT_INSTALLED', cause: 'FETCHED', index, bytes });
+  }
+
+  /** What is kept of the log is less than comes in while a snapshot is sent, or while an app takes one. */
+  snapshotOutrun(peer: string, index: number, first: number): void {
+    this.#record({ kind: 'SNAPSHOT_OUTRUN', cause: 'GAP', peer, index, through: first });
   }
 
   compacted(index: number): void {

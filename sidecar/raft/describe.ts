@@ -146,6 +146,8 @@ function describeNote(e: NoteEffect): string {
       return `notes an append after ${e.index} that was rejected, ${e.peer}, hint ${e.hint}: ${e.cause}`;
     case 'TRUNCATED':
       return `notes that ${e.first} through ${e.last} of term ${e.oldTerm} were dropped for ${e.peer}`;
+    case 'SNAPSHOT_OUTRUN':
+      return `notes that ${e.peer} took the snapshot of ${e.index}, and the log begins at ${e.first} now`;
     case 'TRANSFER_STARTED':
       return `notes that it hands over to ${e.peer}: ${e.cause}`;
     case 'CAMPAIGN_POSTPONED':

@@ -40,6 +40,8 @@ export class Progress {
   /** SNAPSHOT: the one it is offered, and when that was said last; 0 while we have none. */
   snapshot = 0;
   offeredAt = Number.NEGATIVE_INFINITY;
+  /** The one that it installed, until appends fit behind it; 0: none. */
+  restored = 0;
   /** The entry that leaves it out; 0 while it is a member. It is told of that, and then of nothing more. */
   leaving = 0;
   leavingSince = 0;
@@ -108,6 +110,7 @@ export class Progress {
 
   becomeReplicate(): void {
     this.state = 'REPLICATE';
+    this.restored = 0;
     this.probing = false;
     this.next = this.match + 1;
     this.#forgetInflight();

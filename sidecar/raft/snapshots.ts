@@ -42,6 +42,8 @@ export function compact(s: RaftState, point: LogPoint): void {
 
 /** It needs entries that we no longer have. */
 export function sendSnapshot(s: RaftState, p: Progress): void {
+  if (p.restored > 0)
+    s.note({ about: 'SNAPSHOT_OUTRUN', peer: p.id, index: p.restored, first: s.log.baseIndex + 1 });
   p.becomeSnapshot();
   offerSnapshot(s, p);
 }
@@ -78,6 +80,7 @@ export function receiveSnapshotReply(s: RaftState, m: SnapshotReply): void {
   if (p.state !== 'SNAPSHOT' || m.lastIndex > s.log.lastIndex) return;
   p.acknowledge(m.lastIndex, s.now);
   p.becomeProbe(m.lastIndex + 1);
+  p.restored = m.lastIndex;
   replicate(s, p);
 }
 

@@ -227,6 +227,8 @@ export type NoteEffect = { readonly type: 'note'; readonly peer: string } & (
       readonly last: number;
       readonly oldTerm: number;
     }
+  /** It installed the snapshot of `index`, and before it could go on from there the log began behind it, at `first`. */
+  | { readonly about: 'SNAPSHOT_OUTRUN'; readonly index: number; readonly first: number }
   /** A transfer of leadership to `peer` began: somebody asked for it, or this leader is not fit to lead. */
   | { readonly about: 'TRANSFER_STARTED'; readonly cause: TransferCause }
   /** The leader `peer` was not heard for an election timeout, and this node, not being fit, lets others campaign first. */

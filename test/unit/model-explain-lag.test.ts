@@ -234,6 +234,51 @@ const cases: readonly Case[] = [
     because: [/n2: an append after entry 812 did not fit/, /n1: an append after entry 812/],
   },
   {
+    name: 'is sent a snapshot',
+    evidence: evidenceOf(
+      leader({ ...trailing, behind: 'SNAPSHOT', state: 'SNAPSHOT' }, [
+        ['SNAPSHOT_FAILED', 'FAILED', { reason: 'no app' }],
+        ['SNAPSHOT_TAKEN', 'TAKEN', { index: 500 }],
+      ]),
+      answers('n2', statusOf('n2'), [
+        ['SNAPSHOT_FETCHING', 'BEGUN', { peer: 'n1', index: 500, bytes: 3_000_000 }],
+      ]),
+      third,
+    ),
+    cause: 'NEEDS_SNAPSHOT',
+    certainty: 'CERTAIN',
+    because: [/n2: gets the snapshot of everything up to entry 500 from n1/, /SNAPSHOT/],
+  },
+  {
+    name: 'there is no snapshot to be sent',
+    evidence: evidenceOf(
+      leader({ ...trailing, behind: 'SNAPSHOT', state: 'SNAPSHOT' }, [
+        ['SNAPSHOT_FAILED', 'FAILED', { reason: 'the app takes none' }],
+      ]),
+      answers('n2', statusOf('n2')),
+      third,
+    ),
+    cause: 'NEEDS_SNAPSHOT',
+    certainty: 'CERTAIN',
+    because: [/n1: has no snapshot: the app takes none/, /SNAPSHOT/],
+  },
+  {
+    name: 'snapshots are outrun',
+    evidence: evidenceOf(
+      leader({ ...trailing, behind: 'SNAPSHOT', state: 'SNAPSHOT' }, [
+        ['SNAPSHOT_OUTRUN', 'GAP', { peer: 'n2', index: 500, through: 700 }],
+      ]),
+      answers('n2', statusOf('n2'), [['SNAPSHOT_INSTALLED', 'FETCHED', { index: 500, bytes: 3_000_000 }]]),
+      third,
+    ),
+    cause: 'NEEDS_SNAPSHOT',
+    certainty: 'CERTAIN',
+    because: [
+      /n1: n2 took a snapshot of everything up to entry 500, and by then the log begins at 700/,
+      /SNAPSHOT/,
+    ],
+  },
+  {
     name: 'catching up from the disk of the leader',
     evidence: evidenceOf(leader({ ...trailing, behind: 'FETCHING' }), answers('n2', statusOf('n2')), third),
     cause: 'CATCHING_UP',

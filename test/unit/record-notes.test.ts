@@ -1,7 +1,7 @@
 /** What the core says for the record, and that it says nothing of the kind on the way of ordinary appends. */
 
 import assert from 'node:assert/strict';
-import { type Entry, EntryKind } from '../../shared/entry.ts';
+import { type ChainHash, type Entry, EntryKind, type LogPoint } from '../../shared/entry.ts';
 import type { Append, RaftMessage, VoteReply, VoteRequest } from '../../shared/messages.ts';
 import { TermRuns } from '../../shared/term-runs.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
@@ -198,6 +198,31 @@ describe('notes of the core', () => {
     assert.deepEqual(core.step({ type: 'transfer', to: 'n2' }), [
       { type: 'note', about: 'TRANSFER_STARTED', peer: 'n2', cause: 'ASKED' },
     ]);
+  });
+
+  it('tell of a snapshot that was outrun by what is kept of the log, and of no other', () => {
+    const core = new Core([], 2);
+    core.lead();
+    const command = { kind: EntryKind.COMMAND, command: EMPTY, session: 0, sequence: 0 };
+    core.step({ type: 'propose', ref: 1, entries: Array.from({ length: 4 }, () => command) });
+    core.receive(appendReply({ ok: true, index: 5 }));
+    const points = [2, 4].map((index) => ({ index, term: 3, hash: '' as ChainHash }));
+    const [first, second] = points as [LogPoint, LogPoint];
+    core.step({ type: 'snapshots', points: [first] });
+    core.step({ type: 'compact', point: first });
+    const n3 = { group: '', from: 'n3', to: 'n1', term: 3 };
+    const reply = { round: 1, commit: 0, applied: 0, unfit: false, promiseMs: 0, clockMs: 0 };
+    core.receive({ type: 'HeartbeatReply', ...n3, ...reply });
+    core.step({ type: 'snapshots', points: [first, second] });
+    core.step({ type: 'compact', point: second });
+    const outrun = { type: 'note', about: 'SNAPSHOT_OUTRUN', peer: 'n3', index: 2, first: 5 };
+    const installed = (lastIndex: number): NoteEffect[] =>
+      core
+        .receive({ type: 'SnapshotReply', ...n3, lastIndex })
+        .filter(({ about }) => about === 'SNAPSHOT_OUTRUN');
+    assert.deepEqual(installed(2), [outrun]);
+    assert.deepEqual(installed(4), []);
+    assert.equal(core.raft.progress().find(({ id }) => id === 'n3')?.state, 'PROBE');
   });
 
   it('tell that a leader hands over because it is not fit', () => {

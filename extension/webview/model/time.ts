@@ -49,6 +49,7 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   SNAPSHOT_FAILED: 'log',
   SNAPSHOT_FETCHING: 'log',
   SNAPSHOT_INSTALLED: 'log',
+  SNAPSHOT_OUTRUN: 'log',
   COMPACTED: 'log',
   WHOLE: 'process',
   CERTIFICATE: 'process',
