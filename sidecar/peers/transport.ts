@@ -227,8 +227,8 @@ export class TcpTransport implements Transport {
         this.#listener?.link?.(hello.from, true, '', 'IN');
       },
       down: (id, reason) => {
-        this.#listener?.link?.(id, false, reason, 'IN');
         this.#guestLeft(id);
+        this.#listener?.link?.(id, false, reason, 'IN');
       },
       payload: (id, payload) => this.#listener?.message(decodeMessage(payload, id, self)),
       received: (id, bytes) => {

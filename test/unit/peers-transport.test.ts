@@ -6,7 +6,7 @@ import type { SnapshotData } from '../../shared/messages.ts';
 import { PeerEncoder } from '../../sidecar/peers/codec.ts';
 import { Dialer } from '../../sidecar/peers/dialer.ts';
 import { type FrameFault, frameOf } from '../../sidecar/peers/framing.ts';
-import { encodeHello, encodeHelloReply } from '../../sidecar/peers/hello-codec.ts';
+import { encodeHello, encodeHelloReply, type HelloReply } from '../../sidecar/peers/hello-codec.ts';
 import type { TransportOptions } from '../../sidecar/peers/transport.ts';
 import {
   ACCEPT,
@@ -111,12 +111,6 @@ describe('peers: transport', () => {
   const refusals: [string, Partial<TransportOptions>, string, RegExp][] = [
     ['another cluster', { cluster: 'c2' }, 'b', /^WRONG_CLUSTER: b belongs to cluster "c1", not "c2"$/],
     ['a name that is not its own', {}, 'x', /^WRONG_NODE: this is node b, not "x"$/],
-    [
-      'an unknown member',
-      { self: 'stranger' },
-      'b',
-      /^UNKNOWN_NODE: b knows no other member called "stranger"$/,
-    ],
   ];
   for (const [what, options, called, reason] of refusals) {
     it(`refuses ${what}, with the reason on the link`, async () => {
@@ -130,6 +124,28 @@ describe('peers: transport', () => {
       assert.deepEqual(b.links, []);
     });
   }
+
+  it('answers nodes that its log does not name, so many at a time, if they say where', async () => {
+    const b = await node('b', { members: [] }).start();
+    const raws: RawPeer[] = [];
+    const greet = (from: string, peer: string): Promise<HelloReply> => {
+      const raw = new RawPeer(b.port);
+      raws.push(raw);
+      return raw.greet(helloOf(from, 'b', { peer }));
+    };
+    const nowhere = await greet('stranger', '');
+    assert.deepEqual(
+      [nowhere.ok, nowhere.code, nowhere.message],
+      [false, 'UNKNOWN_NODE', 'b knows no other member called "stranger"'],
+    );
+    for (let at = 0; at < LIMITS.peerGuests; at++) assert.ok((await greet(`guest-${at}`, `${HOST}:1`)).ok);
+    assert.equal((await greet('one-more', `${HOST}:1`)).code, 'UNKNOWN_NODE');
+    assert.equal(b.transport.links().length, LIMITS.peerGuests);
+    raws[1]?.socket.destroy();
+    await b.until(() => b.transport.links().every(({ id }) => id !== 'guest-0'));
+    assert.ok((await greet('one-more', `${HOST}:1`)).ok);
+    for (const { socket } of raws) socket.destroy();
+  });
 
   it('refuses another protocol and a wrong HTTP address', async () => {
     const b = await node('b', { members: [{ id: 'a', host: HOST, port: 1 }] }).start();
