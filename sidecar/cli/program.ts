@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
+import { addBackup } from './commands/backup.ts';
 import { addCerts } from './commands/certs.ts';
 import { addConformance } from './commands/conformance.ts';
 import { addDemo } from './commands/demo.ts';
@@ -73,6 +74,7 @@ export function buildProgram(shell: Shell): Command {
     addRemove,
     addReplace,
     addSnapshot,
+    addBackup,
     addSkip,
     addAppVersion,
     addLsp,
