@@ -19,6 +19,8 @@ import { addMembers } from './commands/members.ts';
 import { addAdd, addPromote, addRemove, addReplace } from './commands/membership.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
+import { addRecover } from './commands/recover.ts';
+import { addRestore } from './commands/restore.ts';
 import { addRun } from './commands/run.ts';
 import { addRunNews } from './commands/run-news.ts';
 import { addSkip } from './commands/skip.ts';
@@ -75,6 +77,8 @@ export function buildProgram(shell: Shell): Command {
     addReplace,
     addSnapshot,
     addBackup,
+    addRestore,
+    addRecover,
     addSkip,
     addAppVersion,
     addLsp,

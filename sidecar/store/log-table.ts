@@ -137,10 +137,10 @@ export class LogTable {
     return new Map(rows.map((row) => [textOf(row, 'node'), textOf(row, 'incarnation')]));
   }
 
-  /** In a transaction: the folder is another one from now on, and knows no disk of others. */
+  /** In a transaction: the folder is another one from now on, and knows no disk of others. To be `finished`. */
   async takeOver(owner: Owner, incarnation: string): Promise<void> {
     const { incarnation: formerly } = await this.nodeState();
-    await this.#driver.exec(`${identitySql(owner, false, formerly)}; DELETE FROM disks`);
+    await this.#driver.exec(`${identitySql(owner, 'RECOVER', formerly)}; DELETE FROM disks`);
     await this.writeIncarnation(incarnation);
   }
 

@@ -51,7 +51,9 @@ export interface SqliteStoreOptions {
   /** Whose folder it must be, or becomes; absent: anybody's. */
   readonly owner?: Owner;
   /** Begins a restore: a folder that is made now is refused by everybody until `finished`. */
-  readonly unfinished?: true;
+  readonly restores?: true;
+  /** Opened by `recover`, which may go on with what it began. */
+  readonly recovers?: true;
 }
 
 type Phase = 'NEW' | 'OPEN' | 'NO_SPACE' | 'FAILED' | 'CLOSED';
@@ -96,10 +98,10 @@ export class SqliteStore implements Store {
     try {
       // The database first: its lock says that the guard is ours as well.
       const minted = newIncarnation();
-      const { owner, unfinished, folder, pragmas } = this.#options;
-      const owned = owner === undefined ? '' : identitySql(owner, unfinished);
+      const { owner, restores, folder, pragmas } = this.#options;
+      const owned = owner === undefined ? '' : identitySql(owner, restores ? 'RESTORE' : 'NOTHING');
       const made = await prepareDatabase(driver, minted, pragmas, owned);
-      if (!(made && unfinished)) this.#identity = await ownFolder(driver, folder, owner);
+      if (!(made && restores)) this.#identity = await ownFolder(driver, folder, this.#options);
       guard = new GuardFile(this.#options.folder, (error) => this.#fail(error));
       const state = await this.#start(driver, guard, made);
       this.#phase = 'OPEN';
@@ -185,14 +187,14 @@ export class SqliteStore implements Store {
     return this.#ask(({ table }) => table.insertConfig({ index: 0, membership }));
   }
 
-  /** Before anything else is written: see `LogWriter.takeOver`. The store is to be closed after it. */
+  /** Before anything else is written: see `LogWriter.takeOver`. Nobody may start the folder until `finished`. */
   takeOver(owner: Owner, hardState: HardState, entry: Entry): Promise<void> {
     return this.#ask(({ writer }) =>
       writer.takeOver({ owner, incarnation: newIncarnation(), hardState, entry }),
     );
   }
 
-  /** What was opened as unfinished may be used from now on. */
+  /** What was begun with the folder has come to its end: it may be started. */
   finished(): Promise<void> {
     return this.#ask(({ table }) => table.finished());
   }

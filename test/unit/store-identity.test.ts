@@ -49,7 +49,7 @@ describe('the identity of a data folder', () => {
     await foreign({ owner: { ...OWNER, cluster: 'other' } }, /not of node n1 of cluster other/);
     const again = store();
     await again.open();
-    assert.deepEqual(again.identity, { ...OWNER, formerly: '' });
+    assert.deepEqual(again.identity, { ...OWNER, unfinished: 'NOTHING', formerly: '' });
   });
 
   it('is given to a folder of before that had none', async () => {
@@ -64,7 +64,7 @@ describe('the identity of a data folder', () => {
   });
 
   it('refuses what a restore left unfinished', async () => {
-    const first = store({ owner: OWNER, unfinished: true });
+    const first = store({ owner: OWNER, restores: true });
     await first.open();
     await first.close();
     await foreign({}, /of a restore that was cut short/);
@@ -85,6 +85,12 @@ describe('the identity of a data folder', () => {
     const mine = { ...OWNER, cluster: 'orders-2' };
     await (driven.store as SqliteStore).takeOver(mine, { term: 9, vote: 'n1' }, entry);
     await driven.store.close();
+    await foreign({ owner: mine }, /of a recovery that was cut short: run `outrigger recover` with it again/);
+    const resumed = store({ recovers: true });
+    await resumed.open();
+    assert.equal(resumed.identity?.unfinished, 'RECOVER');
+    await resumed.finished();
+    await resumed.close();
 
     for (const guardFollowed of [true, false]) {
       if (!guardFollowed) await writeGuard(before);
