@@ -80,7 +80,7 @@ export function lossesOf(comparison: Comparison, chosen: Survivor): string[] {
   if (committed > 0) said.push(`Certain: everything up to entry ${committed} was committed, and is kept.`);
   if (uncertain !== undefined)
     said.push(
-      `Kept, though it is not known whether they were committed: ${rangeOf(uncertain)}. Commands among them that nobody was told had happened will happen.`,
+      `Kept, though it is not known whether they were committed: ${rangeOf({ ...uncertain, through: Math.min(uncertain.through, chosen.lastIndex) })}. Commands among them that nobody was told had happened will happen.`,
     );
   return said;
 }
