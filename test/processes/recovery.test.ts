@@ -262,7 +262,7 @@ describe('backup, restore and recover', function () {
       data,
       ...AS('x'),
     ];
-    for (const at of [3, 8, 60, bytes.length >> 1, bytes.length - 120, bytes.length - 50, bytes.length - 1]) {
+    for (const at of [3, 60, bytes.length - 120, bytes.length - 1]) {
       const damaged = Buffer.from(bytes);
       damaged[at] = (damaged[at] ?? 0) ^ 1;
       writeFileSync(bad, damaged);
@@ -291,8 +291,8 @@ describe('backup, restore and recover', function () {
     const last = await write(await client(leader), 300);
     await appliedBy([survivor.id], last);
     await daemons.until(
-      'a snapshot is there',
-      async () => ((await daemons.status(survivor))?.snapshotIndex ?? 0) > 0,
+      'its log begins behind a snapshot',
+      async () => ((await daemons.status(survivor))?.firstIndex ?? 0) > 1,
     );
     const expected = apps.get(survivor.id)?.dump ?? assert.fail();
     const data = ['--data', survivor.dir];
@@ -348,5 +348,7 @@ describe('backup, restore and recover', function () {
     }
     await appliedBy([alone.id, 'n7', 'n8'], await write(through, 20));
     assert.equal(new Set([...apps.values()].map((app) => app.dump)).size, 1);
+    // They took the survivor's snapshot, which is one of the new cluster.
+    assert.ok('snapshotIndex' in (apps.get('n7')?.plans[0] ?? {}));
   });
 });
