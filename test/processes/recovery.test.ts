@@ -238,9 +238,11 @@ describe('backup, restore and recover', function () {
     const again = await python(fresh);
     await daemons.until(
       'the app has its state',
-      async () => (await dump(again))?.appliedIndex === made.index,
+      async () => ((await dump(again))?.appliedIndex ?? 0) >= made.index,
     );
-    assert.equal((await dump(again))?.text, expected.text);
+    // The leader's own entries come behind it.
+    const stateOf = (text: string | undefined): string | undefined => text?.slice(text.indexOf('"state"'));
+    assert.equal(stateOf((await dump(again))?.text), stateOf(expected.text));
   });
 
   it('refuses a file that is no whole backup, by a single bit, and leaves no folder behind', async () => {
@@ -288,12 +290,13 @@ describe('backup, restore and recover', function () {
     const old = await begin(3, ['--snapshot-entries', '200']);
     const leader = (await daemons.leaderOf(old)) ?? assert.fail();
     const survivor = old.find((daemon) => daemon !== leader) ?? assert.fail();
-    const last = await write(await client(leader), 300);
+    const writer = await client(leader);
+    let last = 0;
+    await daemons.until('its log begins behind a snapshot', async () => {
+      last = await write(writer, 100);
+      return ((await daemons.status(survivor))?.firstIndex ?? 0) > 1;
+    });
     await appliedBy([survivor.id], last);
-    await daemons.until(
-      'its log begins behind a snapshot',
-      async () => ((await daemons.status(survivor))?.firstIndex ?? 0) > 1,
-    );
     const expected = apps.get(survivor.id)?.dump ?? assert.fail();
     const data = ['--data', survivor.dir];
     await refused(4, /another daemon has this data folder/, 'recover', ...data);
@@ -349,6 +352,6 @@ describe('backup, restore and recover', function () {
     await appliedBy([alone.id, 'n7', 'n8'], await write(through, 20));
     assert.equal(new Set([...apps.values()].map((app) => app.dump)).size, 1);
     // They took the survivor's snapshot, which is one of the new cluster.
-    assert.ok('snapshotIndex' in (apps.get('n7')?.plans[0] ?? {}));
+    assert.ok(apps.get('n7')?.plans.some((plan) => 'snapshotIndex' in plan));
   });
 });

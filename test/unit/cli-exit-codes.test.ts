@@ -61,6 +61,8 @@ describe('the outrigger command', () => {
       'transfer',
       'snapshot',
       'backup',
+      'restore',
+      'recover',
       'skip',
       'events',
       'explain',
