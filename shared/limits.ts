@@ -293,6 +293,8 @@ export const LIMITS = {
   snapshotAskAgainMs: 1_000,
   /** An app that was asked for a snapshot and gives nothing for so long is given up; a snapshot that no peer asked for so long is not kept for it. */
   snapshotIdleMs: 30_000,
+  /** Readers of snapshots over HTTP on one node. Over it: 503 OVERLOADED, definite. One that takes nothing for `snapshotIdleMs` is cut off. */
+  snapshotReaders: 4,
   /** The log is kept for the sake of peers that catch up until it has so many times what makes a snapshot due. Then they need a snapshot. */
   logKeepIntervals: 4,
   /** Defaults of the settings `snapshotBytes`, `snapshotEntries`, `snapshotSendBytes` (a second). */

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
+import { addBackup } from './commands/backup.ts';
 import { addCerts } from './commands/certs.ts';
 import { addConformance } from './commands/conformance.ts';
 import { addDemo } from './commands/demo.ts';
@@ -18,6 +19,8 @@ import { addMembers } from './commands/members.ts';
 import { addAdd, addPromote, addRemove, addReplace } from './commands/membership.ts';
 import { addPropose } from './commands/propose.ts';
 import { addRead } from './commands/read.ts';
+import { addRecover } from './commands/recover.ts';
+import { addRestore } from './commands/restore.ts';
 import { addRun } from './commands/run.ts';
 import { addRunNews } from './commands/run-news.ts';
 import { addSkip } from './commands/skip.ts';
@@ -73,6 +76,9 @@ export function buildProgram(shell: Shell): Command {
     addRemove,
     addReplace,
     addSnapshot,
+    addBackup,
+    addRestore,
+    addRecover,
     addSkip,
     addAppVersion,
     addLsp,

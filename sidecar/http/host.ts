@@ -86,6 +86,14 @@ export interface TakenSnapshot {
   readonly bytes: number;
 }
 
+/** A snapshot to be read, of everything up to `index`. */
+export interface ReadableSnapshot extends TakenSnapshot {
+  /** Names its content; hex. */
+  readonly digest: string;
+  /** The bytes of its file from `offset` on. It stays on the disk until the reader is done. */
+  read(offset: number): AsyncIterable<Uint8Array>;
+}
+
 /** What a sidecar answers besides. */
 export interface HttpHost extends ClientHost {
   status(): NodeStatus;
@@ -100,6 +108,8 @@ export interface HttpHost extends ClientHost {
   changeMembers(change: MemberChange, timeoutMs: number): Promise<MembersChanged | Refusal>;
   /** Takes a snapshot of this node's app, now. */
   takeSnapshot(): Promise<TakenSnapshot | Refusal>;
+  /** The snapshot of everything up to `index`, or the newest one, with the app's bytes. */
+  snapshot(index: number | undefined): ReadableSnapshot | Refusal;
   /** Has every node skip the command at `index`, for `reason`; resolves once that is committed here. */
   skip(index: number, reason: string, timeoutMs: number): Promise<{ index: number; at: number } | Refusal>;
   /**

@@ -65,6 +65,9 @@ export const logQuery = z
   })
   .refine(({ from, to }) => from <= to, { path: ['to'], message: 'it must not be before from' });
 
+/** `index` absent: the newest one. */
+export const snapshotQuery = z.strictObject({ index: digits.optional(), offset: digits.default(0) });
+
 export const noQuery = z.strictObject({});
 
 export const readBody = z

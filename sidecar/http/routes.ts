@@ -4,6 +4,7 @@
  * MUST: hold everything that can be asked for, so that a test walks the tables and no route escapes its checks.
  */
 import { LIMITS } from '../../shared/limits.ts';
+import { downloadSnapshot } from './download.ts';
 import * as handlers from './handlers.ts';
 import type { ClientHost, HttpHost } from './host.ts';
 import { page, pageScript, pageStyle } from './page.ts';
@@ -86,6 +87,7 @@ const NODE_ROUTES: readonly Route[] = [
     ...{ scope: 'admin', body: 'json', handler: handlers.promoteMember },
   },
   { method: 'POST', path: '/v1/snapshot', scope: 'admin', body: 'json', handler: handlers.snapshot },
+  { method: 'GET', path: '/v1/snapshot', scope: 'admin', body: 'none', handler: downloadSnapshot },
   { method: 'GET', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
   { method: 'POST', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
   {

@@ -24,6 +24,7 @@ import type {
   HttpProposal,
   HttpSessionRequest,
   MembersChanged,
+  ReadableSnapshot,
   TakenSnapshot,
 } from '../http/host.ts';
 import type { NodeAppHost } from './app-host.ts';
@@ -210,6 +211,23 @@ export class NodeHttpHost implements HttpHost {
     if ('code' in taken) return taken;
     const { index, term } = taken.meta.point;
     return { index, term, bytes: taken.bytes };
+  }
+
+  snapshot(index: number | undefined): ReadableSnapshot | Refusal {
+    const { snapshots } = this.#parts.node;
+    if (snapshots === undefined) return refusal('UNSUPPORTED', 'this node takes no snapshots');
+    const found = snapshots.folder.full.findLast(
+      ({ meta }) => (index ?? meta.point.index) === meta.point.index,
+    );
+    if (found === undefined)
+      return refusal('NOT_FOUND', `this node has no snapshot${index === undefined ? '' : ` of ${index}`}`);
+    if (snapshots.giver.readers >= LIMITS.snapshotReaders)
+      return refusal('OVERLOADED', 'others are reading snapshots of this node', { retryAfterMs: 1_000 });
+    const { index: at, term } = found.meta.point;
+    return {
+      ...{ index: at, term, bytes: found.bytes, digest: found.digest.toString('hex') },
+      read: (offset) => snapshots.giver.read(found, offset),
+    };
   }
 
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {

@@ -107,11 +107,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   return running;
 }
 
+const STORE_EXIT = { FOREIGN: 2, FAULT: 3, NO_SPACE: 3, LOCKED: 4 } as const;
+
 function startError(error: unknown): StartError {
   if (error instanceof StartError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof StoreError)
-    return new StartError(error.kind === 'LOCKED' ? 4 : 3, message, { cause: error });
+  if (error instanceof StoreError) return new StartError(STORE_EXIT[error.kind], message, { cause: error });
   return new StartError(error instanceof RangeError ? 2 : 1, message, { cause: error });
 }
 
@@ -247,7 +248,8 @@ class RunningSidecar implements Sidecar {
   }
 
   async #openStore(): Promise<StoredState> {
-    const store = new SqliteStore({ folder: this.#options.dataDir });
+    const { dataDir: folder, cluster, id: node } = this.#options;
+    const store = new SqliteStore({ folder, owner: { cluster, node } });
     this.#store = store;
     const stored = await store.open();
     this.#disks.opened(store, stored.disks);

@@ -86,8 +86,9 @@ export interface StoredState {
  * process that ends by running dry closes its handle, and that syncs once more what has just failed to sync.
  * NO_SPACE: the disk is full; nothing was written, the log before it is intact, reads still work.
  * LOCKED: another daemon has the folder (exit code 4).
+ * FOREIGN: the folder is of another node, or of another cluster (exit code 2).
  */
-export type StoreFaultKind = 'FAULT' | 'NO_SPACE' | 'LOCKED';
+export type StoreFaultKind = 'FAULT' | 'NO_SPACE' | 'LOCKED' | 'FOREIGN';
 
 export class StoreError extends Error {
   readonly kind: StoreFaultKind;

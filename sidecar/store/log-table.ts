@@ -16,6 +16,7 @@ import {
 import { decodeMembership, encodeMembership } from '../../shared/wire/membership-entry.ts';
 import { hashFromBytes, hashToBytes } from '../../shared/wire/record.ts';
 import { type SkipMark, StoreError } from './contract.ts';
+import { identitySql, type Owner } from './identity.ts';
 import type { PackedRow } from './packed-row.ts';
 import {
   bytesOf,
@@ -134,6 +135,18 @@ export class LogTable {
   async disks(): Promise<Map<string, string>> {
     const rows = await this.#driver.query('SELECT node, incarnation FROM disks');
     return new Map(rows.map((row) => [textOf(row, 'node'), textOf(row, 'incarnation')]));
+  }
+
+  /** In a transaction: the folder is another one from now on, and knows no disk of others. To be `finished`. */
+  async takeOver(owner: Owner, incarnation: string): Promise<void> {
+    const { incarnation: formerly } = await this.nodeState();
+    await this.#driver.exec(`${identitySql(owner, 'RECOVER', formerly)}; DELETE FROM disks`);
+    await this.writeIncarnation(incarnation);
+  }
+
+  /** What was begun as unfinished is whole now. */
+  finished(): Promise<void> {
+    return this.#driver.exec('UPDATE identity SET unfinished = 0');
   }
 
   insertConfig({ index, membership }: ConfigAt): Promise<void> {

@@ -20,6 +20,7 @@ import {
 import { configsIn } from './configs.ts';
 import { StoreError } from './contract.ts';
 import type { Damage, GuardFile, GuardState } from './guard.ts';
+import type { Owner } from './identity.ts';
 import { rowHolding } from './log-reader.ts';
 import type { LogShape } from './log-shape.ts';
 import type { Base, LogTable } from './log-table.ts';
@@ -52,10 +53,19 @@ interface Cut {
   readonly keptAfter: ChainHash;
 }
 
+/** What makes a survivor's folder the first one of a new cluster. */
+export interface TakeOver {
+  readonly owner: Owner;
+  readonly incarnation: string;
+  readonly hardState: HardState;
+  /** Sealed, after the last one: the membership of the new cluster. */
+  readonly entry: Entry;
+}
+
 export class LogWriter {
   readonly #table: LogTable;
   readonly #guard: GuardFile;
-  readonly #incarnation: string;
+  #incarnation: string;
   /** The log on the disk. */
   readonly durable: LogShape;
   #hardState: HardState;
@@ -210,6 +220,26 @@ export class LogWriter {
   async distrust(): Promise<void> {
     await this.#guard.idle;
     this.#guard.writeThrough({ ...this.#guardState(), checkAll: true });
+  }
+
+  /**
+   * `recover`: the log goes on with `entry`, as another cluster's, in a folder that counts as another one; and it is believed as
+   * it is. All in one transaction. Until the guard follows, a start knows it by the incarnation from before. Throws StoreError.
+   */
+  async takeOver({ owner, incarnation, hardState, entry }: TakeOver): Promise<void> {
+    const entries = [entry];
+    await this.#table.begin(hardState, undefined);
+    await this.#insertAll(entries, planRows(entries), this.durable.lastHash ?? ZERO_HASH);
+    for (const config of configsIn(entries)) await this.#table.insertConfig(config);
+    await this.#table.takeOver(owner, incarnation);
+    await this.#table.commit();
+    // step: taken over
+    this.durable.append(entries);
+    this.#hardState = hardState;
+    this.#incarnation = incarnation;
+    this.#damage = undefined;
+    await this.#guard.idle;
+    this.#guard.writeThrough(this.#guardState());
   }
 
   /** Before an orderly close. Throws StoreError. */

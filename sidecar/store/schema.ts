@@ -115,12 +115,13 @@ export function newIncarnation(): string {
 
 /**
  * Takes the lock, asserts SQLite's version and settings, and makes the tables (under `incarnation`) in an empty
- * file. Returns true when it made them. Throws StoreError.
+ * file. `owned`: SQL that says whose the folder is, when it is made. Returns true when it made them. Throws StoreError.
  */
 export async function prepareDatabase(
   driver: SqliteDriver,
   incarnation: string,
   pragmas: readonly Pragma[] = PRAGMAS,
+  owned = '',
 ): Promise<boolean> {
   await assertVersion(driver);
   for (const pragma of pragmas) await applyPragma(driver, pragma);
@@ -132,7 +133,7 @@ export async function prepareDatabase(
   if (counted !== undefined && integerOf(counted, 'tables') === 0 && applicationId === 0) {
     await driver.exec(`BEGIN IMMEDIATE; ${TABLES} ${SKIPS}; ${BASE}; ${CONFIGS}; ${DISKS};
       INSERT INTO node_state VALUES (1, '${incarnation}', 0, '');
-      INSERT INTO probe VALUES (1, x'');
+      INSERT INTO probe VALUES (1, x''); ${owned};
       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`);
     return true;
   }

@@ -31,6 +31,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'sidecar/news',
     'sidecar/tls',
   ],
+  // Offline: it works on folders and files while no node runs.
+  'sidecar/recovery': ['shared', 'sidecar/store', 'sidecar/machine'],
   'sidecar/gateway': ['shared', 'sidecar/app', 'sidecar/http', 'sidecar/record', 'sidecar/tls'],
   // It judges apps by the protocol alone: nothing of the sidecar's own.
   'sidecar/conformance': ['shared'],
@@ -39,6 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'shared',
     'sidecar/node',
     'sidecar/gateway',
+    'sidecar/recovery',
     'sidecar/conformance',
     'examples/typescript-kv',
   ],

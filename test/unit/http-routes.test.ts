@@ -52,6 +52,7 @@ describe('http: every route of the table', () => {
       'GET /v1/log view',
       'GET /v1/log/terms view',
       'GET /v1/members view',
+      'GET /v1/snapshot admin',
       'GET /v1/status open',
       'POST /v1/app-version admin',
       'POST /v1/faults admin',

@@ -99,6 +99,17 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['takeSnapshot']);
       return { index: 7, term: 3, bytes: 1_234 };
     },
+    snapshot: (index) => {
+      calls.push(['snapshot', index]);
+      const bytes = Buffer.from('the bytes of a snapshot');
+      return {
+        ...{ index: index ?? 7, term: 3, bytes: bytes.length, digest: 'ab'.repeat(32) },
+        read: async function* (offset) {
+          yield bytes.subarray(offset, 10);
+          yield bytes.subarray(Math.max(offset, 10));
+        },
+      };
+    },
     skip: async (index, reason) => {
       calls.push(['skip', index, reason]);
       return { index, at: 12 };

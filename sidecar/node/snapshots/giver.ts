@@ -1,9 +1,10 @@
 /**
- * Gives bytes of our snapshots to peers that ask for them.
+ * Gives bytes of our snapshots to peers that ask for them, and to whoever reads one over HTTP.
  *
  * MUST: send no more bytes a second than allowed, in all, so that a transfer never stands in the way of the log; know for each
  * snapshot when it was asked for last, since it is kept as long as somebody fetches it.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
@@ -26,6 +27,8 @@ export class SnapshotGiver {
   readonly #asked = new Map<number, number>();
   /** Who is being answered: one answer to each peer at a time. */
   readonly #answering = new Set<string>();
+  /** By index: how many read it over HTTP. */
+  readonly #readers = new Map<number, number>();
   /** When the bytes that were sent are paid for. */
   #paidAt = 0;
   sentBytes = 0;
@@ -38,6 +41,7 @@ export class SnapshotGiver {
   /** Is somebody fetching it? */
   inUse({ meta }: Snapshot, now: number): boolean {
     const at = this.#asked.get(meta.point.index);
+    if ((this.#readers.get(meta.point.index) ?? 0) > 0) return true;
     return at !== undefined && now - at < LIMITS.snapshotIdleMs;
   }
 
@@ -53,11 +57,42 @@ export class SnapshotGiver {
     this.#asked.set(snapshot.meta.point.index, now);
     this.#answering.add(ask.from);
     const length = Math.min(ask.length, LIMITS.snapshotChunkBytes);
-    this.#paidAt = Math.max(this.#paidAt, now);
-    const wait = this.#paidAt - now;
-    this.#paidAt += (length * 1_000) / this.#port.bytesPerSecond;
+    const wait = this.#pay(length, now);
     if (wait < 1) this.#send(ask, snapshot, length);
     else setTimeout(() => this.#send(ask, snapshot, length), wait).unref();
+  }
+
+  /** How many read a snapshot over HTTP now. */
+  get readers(): number {
+    let all = 0;
+    for (const count of this.#readers.values()) all += count;
+    return all;
+  }
+
+  /** The bytes of its file from `offset` on, no faster than peers are given theirs, from the same purse. Throws StoreError. */
+  async *read(snapshot: Snapshot, offset: number): AsyncGenerator<Buffer> {
+    const { index } = snapshot.meta.point;
+    this.#readers.set(index, (this.#readers.get(index) ?? 0) + 1);
+    try {
+      for await (const piece of this.#folder.raw(snapshot, offset, LIMITS.snapshotChunkBytes)) {
+        const wait = this.#pay(piece.length, performance.now());
+        if (wait >= 1) await delay(wait, undefined, { ref: false });
+        this.sentBytes += piece.length;
+        yield piece;
+      }
+    } finally {
+      this.#readers.set(index, (this.#readers.get(index) ?? 1) - 1);
+      // Who was cut off may come again for the rest.
+      this.#asked.set(index, performance.now());
+    }
+  }
+
+  /** Takes so many bytes from what may be sent; returns how long to wait for them, ms. */
+  #pay(bytes: number, now: number): number {
+    this.#paidAt = Math.max(this.#paidAt, now);
+    const wait = this.#paidAt - now;
+    this.#paidAt += (bytes * 1_000) / this.#port.bytesPerSecond;
+    return wait;
   }
 
   #find({ index, term }: SnapshotAsk): Snapshot | undefined {

@@ -180,6 +180,24 @@ export class SnapshotFolder {
     return this.#with(snapshot, (file) => readAt(file, offset, take));
   }
 
+  /**
+   * The bytes of the file from `offset` on, in pieces. It is one and the same file to the end, also where its name goes to another
+   * one meanwhile. Throws StoreError.
+   */
+  async *raw(snapshot: Snapshot, offset: number, pieceBytes: number): AsyncGenerator<Buffer> {
+    const file = await guarded('a snapshot cannot be read', () =>
+      open(this.#pathOf(snapshot.meta.point), 'r'),
+    );
+    try {
+      for (let at = offset; at < snapshot.bytes; at += pieceBytes) {
+        const length = Math.min(pieceBytes, snapshot.bytes - at);
+        yield await guarded('a snapshot cannot be read', () => readAt(file, at, length));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
   /** One of the sidecar's own parts. Throws StoreError. */
   async read({ meta }: Pick<Snapshot, 'meta'>, part: 'sessions' | 'replies'): Promise<Buffer> {
     return this.#with({ meta }, (file) => readAt(file, offsetOf(meta, part), meta[part].bytes));
