@@ -104,6 +104,8 @@ export interface MemberInfo {
   /** A learner that is to vote as soon as it has caught up, and the voter whose place it takes then. */
   readonly promote?: boolean;
   readonly replaces?: string;
+  /** Which disk it has: the id of its data folder, as its leader saw it. Absent for those a cluster began with. */
+  readonly disk?: string;
   /** Who should lead: whoever has the highest, if it can; 0 when absent. */
   readonly priority?: number;
 }

@@ -9,11 +9,12 @@ import type { MemberInfo, Membership } from '../entry.ts';
 import { LIMITS } from '../limits.ts';
 
 export function encodeMembership({ voters, outgoing, learners, book = [] }: Membership): Uint8Array {
-  const members = book.map(({ id, peer, promote, replaces, priority }) => ({
+  const members = book.map(({ id, peer, promote, replaces, priority, disk }) => ({
     ...{ id, peer },
     ...(promote === true ? { promote } : {}),
     ...(replaces === undefined ? {} : { replaces }),
     ...(priority === undefined ? {} : { priority }),
+    ...(disk === undefined ? {} : { disk }),
   }));
   return new TextEncoder().encode(JSON.stringify({ voters, outgoing, learners, members }));
 }
@@ -47,7 +48,7 @@ function ids(value: unknown): readonly string[] {
 }
 
 function memberOf(value: unknown): MemberInfo {
-  const { id, peer, promote, replaces, priority } = { ...(value as Record<string, unknown>) };
+  const { id, peer, promote, replaces, priority, disk } = { ...(value as Record<string, unknown>) };
   if (typeof id !== 'string' || typeof peer !== 'string')
     throw new RangeError('a member has no id or no address');
   return {
@@ -55,5 +56,6 @@ function memberOf(value: unknown): MemberInfo {
     ...(promote === true ? { promote } : {}),
     ...(typeof replaces === 'string' ? { replaces } : {}),
     ...(Number.isSafeInteger(priority) ? { priority: priority as number } : {}),
+    ...(typeof disk === 'string' ? { disk } : {}),
   };
 }

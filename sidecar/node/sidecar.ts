@@ -140,6 +140,8 @@ class RunningSidecar implements Sidecar {
   #joining: string | undefined;
   readonly #disks = new NodeDisks((error) => this.#fault(error));
   #incarnation = '';
+  /** Its disk began empty, for the log of a cluster that was there before. */
+  #joined = false;
 
   constructor(options: SidecarOptions) {
     this.#options = options;
@@ -208,6 +210,8 @@ class RunningSidecar implements Sidecar {
       const there = await lookForCluster({ url: join, tokenFile, fetch }, cluster, id);
       this.#given = there.members;
       this.#joining = join;
+      await (this.#store as SqliteStore).joins();
+      this.#joined = true;
       return stored;
     }
     const book = members.map((member) => ({ id: member.id, peer: formatAddress(member) }));
@@ -254,6 +258,7 @@ class RunningSidecar implements Sidecar {
     const stored = await store.open();
     this.#disks.opened(store, stored.disks);
     this.#incarnation = stored.incarnation;
+    this.#joined = store.identity?.joined ?? false;
     const { proof } = stored;
     if (!proof.whole)
       this.#log.warn({ mustReach: proof.mustReach }, `this node does not vote yet: ${proof.reason}`);
@@ -274,7 +279,7 @@ class RunningSidecar implements Sidecar {
     const store = this.#store as Store;
     const node = new Node({
       cluster: this.#options.cluster,
-      raft: raftConfig(this.#options),
+      raft: { ...raftConfig(this.#options), disk: this.#joined ? this.#incarnation : undefined },
       stored,
       store,
       snapshots: this.#snapshots(),

@@ -7,7 +7,8 @@
 import type { Cause } from '../../shared/causes.ts';
 import type { VoteReply, VoteRequest } from '../../shared/messages.ts';
 import { becomeLeader } from './leader.ts';
-import { isVoter, voteResult } from './quorum.ts';
+import { countsUs, isNamed } from './own-disk.ts';
+import { voteResult } from './quorum.ts';
 import type { RaftState } from './state.ts';
 
 interface Campaign {
@@ -21,9 +22,9 @@ interface Campaign {
  * lack it, and need somebody who has it (dissertation §4.2.2).
  */
 function mayStand(s: RaftState): boolean {
-  if (isVoter(s.membership, s.id)) return true;
+  if (countsUs(s, s.membership)) return true;
   const before = s.configs.at(-2);
-  return s.configAt.index > s.commit && before !== undefined && isVoter(before.membership, s.id);
+  return s.configAt.index > s.commit && before !== undefined && countsUs(s, before.membership);
 }
 
 /** Starts a campaign unless this node may not stand. */
@@ -88,6 +89,7 @@ function requestVotes(s: RaftState, preVote: boolean, transfer: boolean): void {
 export function voteRefusal(s: RaftState, m: VoteRequest): string {
   if (m.term < s.term) return 'OLD_TERM';
   if (s.unproven !== undefined) return 'LOG_UNPROVEN';
+  if (!isNamed(s)) return 'NOT_VOTER';
   if (!m.transfer && s.isPromised()) return 'LEADER_ALIVE';
   const free = s.vote === '' && s.leader === '';
   if (!(free || s.vote === m.from || (m.preVote && m.term > s.term)))

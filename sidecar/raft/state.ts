@@ -18,8 +18,9 @@ import type { RaftMessage } from '../../shared/messages.ts';
 import { decodeMembership } from '../../shared/wire/membership-entry.ts';
 import { RaftLog } from './log.ts';
 import { Outbox } from './outbox.ts';
+import { countsUs } from './own-disk.ts';
 import type { Progress } from './progress.ts';
-import { holdsForQuorum, isVoter } from './quorum.ts';
+import { holdsForQuorum } from './quorum.ts';
 import type { Clock, Effect, LeaseRefusal, NoteEffect, RaftConfig, RaftStart, ReadRefusal } from './types.ts';
 
 /** A read that waits for its confirmation round. */
@@ -162,7 +163,7 @@ export class RaftState {
 
   /** The role of a node that neither leads nor campaigns. */
   restingRole(): Role {
-    return isVoter(this.membership, this.id) ? 'FOLLOWER' : 'LEARNER';
+    return countsUs(this, this.membership) ? 'FOLLOWER' : 'LEARNER';
   }
 
   /** The newest one of our log. */

@@ -36,6 +36,8 @@ export interface RaftConfig {
   readonly group: string;
   /** Who is in the cluster, where the disk does not say. */
   readonly membership: Membership;
+  /** Its own, where it joined with an empty one (own-disk.ts). Undefined: the cluster began with it. */
+  readonly disk?: string | undefined;
   /** A follower campaigns after min…max ms (random) without a leader. Dangerous below ~3 heartbeats. */
   readonly electionMinMs: number;
   readonly electionMaxMs: number;

@@ -23,6 +23,8 @@ export interface Identity extends Owner {
   readonly unfinished: Unfinished;
   /** The incarnation before `recover` gave it another one, which the guard may still say; '' for none. */
   readonly formerly: string;
+  /** It began empty, to be given the log of a cluster that was there before. */
+  readonly joined: boolean;
 }
 
 const TABLE = `CREATE TABLE IF NOT EXISTS identity (
@@ -30,7 +32,8 @@ const TABLE = `CREATE TABLE IF NOT EXISTS identity (
     cluster TEXT NOT NULL CHECK (length(cluster) BETWEEN 1 AND 64),
     node TEXT NOT NULL CHECK (length(node) BETWEEN 1 AND 64),
     unfinished INTEGER NOT NULL CHECK (unfinished IN (0, 1, 2)),
-    formerly TEXT NOT NULL CHECK (length(formerly) IN (0, 32))
+    formerly TEXT NOT NULL CHECK (length(formerly) IN (0, 32)),
+    joined INTEGER NOT NULL CHECK (joined IN (0, 1))
   ) STRICT`;
 
 /** SQL that makes the table and says whose the folder is. Throws RangeError for what is no name. */
@@ -41,7 +44,7 @@ export function identitySql(
 ): string {
   for (const name of [cluster, node])
     if (!NAME_PATTERN.test(name)) throw new RangeError(`${name} is no name of a cluster or a node`);
-  const values = `1, '${cluster}', '${node}', ${CODES[unfinished]}, '${formerly}'`;
+  const values = `1, '${cluster}', '${node}', ${CODES[unfinished]}, '${formerly}', 0`;
   return `${TABLE}; INSERT OR REPLACE INTO identity VALUES (${values})`;
 }
 
@@ -74,12 +77,12 @@ function foreign(message: string): StoreError {
 async function readIdentity(driver: SqliteDriver): Promise<Identity | undefined> {
   const there = await driver.query(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'identity'`);
   if (there.length === 0) return undefined;
-  const [row] = await driver.query('SELECT cluster, node, unfinished, formerly FROM identity');
+  const [row] = await driver.query('SELECT cluster, node, unfinished, formerly, joined FROM identity');
   if (row === undefined) return undefined;
   const unfinished = ALL.find((one) => CODES[one] === row['unfinished']) ?? 'RESTORE';
   return {
     ...{ cluster: textOf(row, 'cluster'), node: textOf(row, 'node') },
-    ...{ unfinished, formerly: textOf(row, 'formerly') },
+    ...{ unfinished, formerly: textOf(row, 'formerly'), joined: row['joined'] === 1 },
   };
 }
 
@@ -91,5 +94,5 @@ async function adopt(driver: SqliteDriver, owner: Owner): Promise<Identity> {
     if (!(error instanceof StoreError && error.kind === 'NO_SPACE')) throw error;
     await driver.exec('ROLLBACK').catch(() => undefined);
   }
-  return { ...owner, unfinished: 'NOTHING', formerly: '' };
+  return { ...owner, unfinished: 'NOTHING', formerly: '', joined: false };
 }

@@ -149,6 +149,11 @@ export class LogTable {
     return this.#driver.exec('UPDATE identity SET unfinished = 0');
   }
 
+  /** The folder began empty, for the log of a cluster that was there before. */
+  markJoined(): Promise<void> {
+    return this.#driver.exec('UPDATE identity SET joined = 1');
+  }
+
   insertConfig({ index, membership }: ConfigAt): Promise<void> {
     const hex = Buffer.from(encodeMembership(membership)).toString('hex');
     return this.#driver.exec(`INSERT OR REPLACE INTO configs VALUES (${index}, x'${hex}')`);

@@ -187,6 +187,11 @@ export class SqliteStore implements Store {
     return this.#ask(({ table }) => table.insertConfig({ index: 0, membership }));
   }
 
+  /** The folder is given the log of a cluster that was there before it. */
+  joins(): Promise<void> {
+    return this.#ask(({ table }) => table.markJoined());
+  }
+
   /** Before anything else is written: see `LogWriter.takeOver`. Nobody may start the folder until `finished`. */
   takeOver(owner: Owner, hardState: HardState, entry: Entry): Promise<void> {
     return this.#ask(({ writer }) =>

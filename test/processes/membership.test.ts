@@ -176,6 +176,32 @@ describe('membership', function () {
     await sameState(await write(leader, 20), ['n1', 'n2', 'n3']);
   });
 
+  it('knows the new disk of a node that was added again while it slept', async () => {
+    const leader = await begin(4);
+    await write(leader, 50);
+    const [asleep, wiped] = all.filter((daemon) => daemon !== leader) as [Daemon, Daemon];
+    await asleep.child.kill();
+    await changed(leader, 'DELETE', `/v1/members/${wiped.id}`);
+    await wiped.child.kill();
+    await apps.get(wiped.id)?.close();
+    rmSync(wiped.dir, { recursive: true });
+    const fresh = await daemons.launch(wiped, `http://${leader.http}`, {}, FLAGS);
+    all = all.map((daemon) => (daemon === wiped ? fresh : daemon));
+    apps.set(fresh.id, new SnapshotApp(fresh.socket));
+    await daemons.until(
+      'it votes again',
+      async () => (await daemons.status(leader))?.membership.voters.length === 4,
+    );
+    const awake = await daemons.launch(asleep, asleep.members, {}, FLAGS);
+    all = all.map((daemon) => (daemon === asleep ? awake : daemon));
+    await votersAre(['n1', 'n2', 'n3', 'n4']);
+    await daemons.until('they speak with each other', async () => {
+      const statuses = await Promise.all([awake, fresh].map((daemon) => daemons.status(daemon)));
+      return statuses.every((status) => status?.members.every(({ connected }) => connected) === true);
+    });
+    await sameState(await write(awake, 20), ['n1', 'n2', 'n3', 'n4']);
+  });
+
   it('brings a member back that slept through changes and knows none of the others', async () => {
     const leader = await begin(3);
     await write(leader, 50);

@@ -20,6 +20,7 @@ import {
   installSnapshot,
   partition,
   restart,
+  wipe,
 } from './stage.ts';
 
 // -- inputs
@@ -176,16 +177,23 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
     const node = cluster.node(nodeId(args.word()));
     cluster.step(node, { type: 'compact', point: node.pointAt(args.number()) });
   },
-  /** `change 1 voters=1,2,4 learners=3 priority=4:10`: that node is asked for another membership. */
+  wipe,
+  /** `change 1 voters=1,2,4 learners=3 priority=4:10 disk=3:2`: that node is asked for another membership. */
   change: (cluster, args) => {
     const node = cluster.node(nodeId(args.word()));
     const voters = idsOf(args.option('voters'));
     const learners = idsOf(args.option('learners'));
-    const [preferred, priority] = args.option('priority')?.split(':') ?? [];
-    const book = preferred && [
-      { id: `n${preferred}`, peer: '127.0.0.1:1', priority: toNumber(priority ?? '') },
-    ];
-    const membership = { voters, outgoing: [], learners, ...(book ? { book } : {}) };
+    const [preferred, priority = ''] = args.option('priority')?.split(':') ?? [];
+    const disks =
+      args
+        .option('disk')
+        ?.split(',')
+        .map((disk) => disk.split(':')) ?? [];
+    const book = [
+      ...(preferred === undefined ? [] : [{ id: `n${preferred}`, priority: toNumber(priority) }]),
+      ...disks.map(([of, disk]) => ({ id: `n${of}`, disk: `n${of}-${disk}` })),
+    ].map((member) => ({ ...member, peer: '127.0.0.1:1' }));
+    const membership = { voters, outgoing: [], learners, ...(book.length > 0 ? { book } : {}) };
     cluster.step(node, { type: 'changeMembership', ref: ++cluster.changes, membership });
   },
   members: (cluster, args) => {

@@ -69,6 +69,9 @@ export function inject(cluster: Cluster, args: Args): void {
     const [prevIndex, prevTerm] = positionOf(args.option('prev') ?? '0@0');
     const entries = entriesOfTerms(termsOf(args.option('entries')), prevIndex + 1);
     cluster.wire.push({ type, ...header, prevIndex, prevTerm, entries, commit, round, lastHash: '' });
+  } else if (type === 'VoteRequest') {
+    const [lastIndex, lastTerm] = positionOf(args.option('last') ?? '0@0');
+    cluster.wire.push({ type, ...header, preVote: false, lastIndex, lastTerm, transfer: false });
   } else if (type === 'VoteReply') {
     cluster.wire.push({ type, ...header, preVote: false, granted: false, reason: 'OLD_TERM' });
   } else if (type === 'SnapshotOffer') {

@@ -13,6 +13,7 @@ import {
 } from '../../shared/entry.ts';
 import { type TermRun, TermRuns } from '../../shared/term-runs.ts';
 import { decodeMembership } from '../../shared/wire/membership-entry.ts';
+import { NOBODY } from '../../sidecar/raft/quorum.ts';
 import { Raft } from '../../sidecar/raft/raft.ts';
 import type { Clock, Effect, PersistEffect, RaftConfig } from '../../sidecar/raft/types.ts';
 
@@ -23,7 +24,8 @@ const WALL_START = 1_000;
 
 export class ScriptNode {
   readonly id: string;
-  readonly config: RaftConfig;
+  config: RaftConfig;
+  #disks = 1;
   /** Undefined while crashed. */
   raft: Raft | undefined;
   /** Milliseconds this node has lived through. */
@@ -86,6 +88,16 @@ export class ScriptNode {
     const entries = log.filter(({ kind }) => kind === EntryKind.CONFIG);
     const found = entries.map(({ index, command }) => ({ index, membership: decodeMembership(command) }));
     return [{ index: 0, membership: this.config.membership }, ...found];
+  }
+
+  wipe(): void {
+    this.stored = [];
+    this.log = [];
+    this.base = ORIGIN;
+    this.snapshots = [];
+    this.hardState = { term: 0, vote: '' };
+    this.forgetful = true;
+    this.config = { ...this.config, membership: NOBODY, disk: `${this.id}-${++this.#disks}` };
   }
 
   /** Of everything up to `index`, which it has. */

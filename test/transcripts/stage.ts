@@ -129,6 +129,14 @@ export function forget(cluster: Cluster, args: Args): void {
   cluster.print(`${node.id}: its disk has log=${logEnd(node)} now`);
 }
 
+/** It comes again under its name with an empty disk, and joins. The membership names disks as `n3-2`: its second one. */
+export function wipe(cluster: Cluster, args: Args): void {
+  const node = cluster.node(nodeId(args.word()));
+  if (node.raft !== undefined) throw new ScriptError(`${node.id} is running`);
+  node.wipe();
+  cluster.print(`${node.id} has the empty disk ${node.config.disk}`);
+}
+
 /** The snapshot that it was told to fetch last has come, and is on its disk. */
 export function installSnapshot(cluster: Cluster, args: Args): void {
   const node = cluster.node(nodeId(args.word()));

@@ -49,7 +49,17 @@ describe('the identity of a data folder', () => {
     await foreign({ owner: { ...OWNER, cluster: 'other' } }, /not of node n1 of cluster other/);
     const again = store();
     await again.open();
-    assert.deepEqual(again.identity, { ...OWNER, unfinished: 'NOTHING', formerly: '' });
+    assert.deepEqual(again.identity, { ...OWNER, unfinished: 'NOTHING', formerly: '', joined: false });
+  });
+
+  it('remembers that it began empty, for the log of another cluster', async () => {
+    const first = store({ owner: OWNER });
+    await first.open();
+    await first.joins();
+    await first.close();
+    const again = store({ owner: OWNER });
+    await again.open();
+    assert.equal(again.identity?.joined, true);
   });
 
   it('is given to a folder of before that had none', async () => {

@@ -72,8 +72,14 @@ function promote(now: Membership, id: string): Membership | string {
   };
 }
 
-function plain({ id, peer, priority }: MemberInfo): MemberInfo {
-  return { id, peer, ...(priority === undefined ? {} : { priority }) };
+function plain({ promote: _, replaces: __, ...rest }: MemberInfo): MemberInfo {
+  return rest;
+}
+
+/** The membership that names the disk of that member. */
+export function nameDisk(now: Membership, id: string, disk: string): Membership {
+  const book = (now.book ?? []).map((member) => (member.id === id ? { ...member, disk } : member));
+  return { ...now, outgoing: [], book };
 }
 
 function update(now: Membership, { id, peer, priority }: MemberChange): Membership | string {

@@ -11,10 +11,11 @@ import { LIMITS } from '../../../shared/limits.ts';
 import type { ForwardChange, ForwardChanged, MemberChange } from '../../../shared/messages.ts';
 import { parseAddress } from '../../peers/address.ts';
 import type { PeerAddress } from '../../peers/contract.ts';
+import { diskOf } from '../../raft/own-disk.ts';
 import { allMembers } from '../../raft/quorum.ts';
 import type { ChangeRefusal } from '../../raft/types.ts';
 import type { Node } from '../node.ts';
-import { planChange } from './change.ts';
+import { nameDisk, planChange } from './change.ts';
 
 export interface ChangeDone {
   /** The entry whose membership counts now. */
@@ -122,6 +123,10 @@ export class NodeMembers {
     if (closed !== undefined) return closed;
     const planned = planChange(driver.raft.membership, change);
     if (typeof planned === 'string') return refusal('BAD_REQUEST', planned);
+    if (change.act === 'PROMOTE' && !this.#isNamed(change.id))
+      return refusal('OVERLOADED', `${change.id} has not the log yet in which it is named`, {
+        retryAfterMs: RETRY_MS,
+      });
     const begun = driver.changeMembership(planned);
     if ('index' in begun) return begun.index;
     return refusal('OVERLOADED', SENTENCES[begun.refused], { retryAfterMs: RETRY_MS });
@@ -173,18 +178,41 @@ export class NodeMembers {
       this.#left.delete(id);
       this.#tellTransport();
     }
-    this.#forgetDisks();
-    if (raft.role === 'LEADER') this.#promoteWhenReady(now);
-    else this.#keepsUpSince.clear();
+    this.#followDisks();
+    if (raft.role === 'LEADER') {
+      this.#nameDisks();
+      this.#promoteWhenReady(now);
+    } else this.#keepsUpSince.clear();
   }
 
-  /** Whoever left by a membership that is committed may come again, with another disk. */
-  #forgetDisks(): void {
+  /** What a membership that is committed says of disks. */
+  #followDisks(): void {
     const { raft } = this.#node.driver;
     const { index, membership } = raft.configAt(Number.MAX_SAFE_INTEGER);
     if (raft.changing || index === this.#disksOf || index === 0) return;
     this.#disksOf = index;
-    this.#node.options.disks?.keepOnly(allMembers(membership));
+    this.#node.options.disks?.follow(membership);
+  }
+
+  /** What each learner has for a disk: it may be given a vote only once that is in the log, and in its own. */
+  #nameDisks(): void {
+    const { driver, options } = this.#node;
+    const { membership, changing } = driver.raft;
+    if (changing) return;
+    for (const id of membership.learners) {
+      const disk = options.disks?.of(id) ?? '';
+      if (disk === '' || diskOf(membership, id) !== undefined) continue;
+      driver.changeMembership(nameDisk(membership, id, disk));
+      return;
+    }
+  }
+
+  /** Has it the entry that names its disk? */
+  #isNamed(id: string): boolean {
+    const { raft } = this.#node.driver;
+    const { index, membership } = raft.configAt(Number.MAX_SAFE_INTEGER);
+    const match = raft.progress().find((p) => p.id === id)?.match ?? 0;
+    return diskOf(membership, id) !== undefined && match >= index;
   }
 
   /** A learner that is to vote, and has kept up for a while, gets its vote. */
@@ -198,6 +226,7 @@ export class NodeMembers {
         waits &&
         p.state === 'REPLICATE' &&
         raft.log.lastIndex - p.match <= LIMITS.promoteLagEntries &&
+        this.#isNamed(p.id) &&
         !p.silent;
       if (!keepsUp) {
         this.#keepsUpSince.delete(p.id);
