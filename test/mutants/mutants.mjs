@@ -314,4 +314,18 @@ export const MUTANTS = [
     find: '...{ id, ttlMs, activeAt, last, ackBelow },\n    places: Array.from(places',
     replace: '...{ id, ttlMs, activeAt, last: Math.min(0, last), ackBelow },\n    places: Array.from(places',
   },
+  {
+    name: 'joined-counts-itself',
+    title: 'counts itself a voter by entries that speak of the disk it had before',
+    file: 'sidecar/raft/own-disk.ts',
+    find: 'return isVoter(membership, id) && (config.disk === undefined || diskOf(membership, id) === config.disk);',
+    replace: "return isVoter(membership, id) && config.disk !== '' && diskOf(membership, id) !== '';",
+  },
+  {
+    name: 'joined-votes-at-once',
+    title: 'votes with an empty disk before the log names that one',
+    file: 'sidecar/raft/election.ts',
+    find: "if (!isNamed(s)) return 'NOT_VOTER';",
+    replace: 'if (!isNamed(s)) s.promisedAt = s.now - 1_000_000;',
+  },
 ];

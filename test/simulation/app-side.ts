@@ -99,6 +99,12 @@ export class AppSide {
     });
   }
 
+  /** Its sidecar has an empty disk, and so has it. */
+  replace(): void {
+    this.#applied = 0;
+    this.#effects = 0;
+  }
+
   #die(): void {
     if (this.#durable) return;
     this.#applied = 0;

@@ -6,6 +6,8 @@
  * protocol); stop for good at `heal`.
  */
 import type { Append } from '../../shared/messages.ts';
+import { diskOf } from '../../sidecar/raft/own-disk.ts';
+import { allMembers } from '../../sidecar/raft/quorum.ts';
 import { ELECTION_MAX_MS, ELECTION_MIN_MS, HEARTBEAT_MS } from './faults.ts';
 import { drawPartition } from './network.ts';
 import type { SimNode, Surroundings } from './node.ts';
@@ -64,6 +66,7 @@ export class Chaos {
     });
     this.#every(plan.strayAppendEveryMs, () => this.#strayAppend(random.pick(nodes), random.pick(nodes)));
     this.#every(plan.changeEveryMs, () => this.#changeMembership());
+    this.#every(plan.replaceEveryMs, () => this.#replaceDisk());
     this.#every(plan.snapshotEveryMs, () => {
       const node = this.#likelyLeader();
       node.app.takeSnapshot();
@@ -249,15 +252,46 @@ export class Chaos {
     if (leader === undefined) return;
     const ids = this.#nodes.map(({ id }) => id);
     random.shuffle(ids);
-    const voters = ids.slice(0, 1 + random.int(ids.length));
-    const learners = ids.slice(voters.length).filter(() => random.chance(0.3));
+    const wanted = ids.slice(0, 1 + random.int(ids.length));
+    const voters = wanted.filter((id) => this.#mayVote(id, leader));
+    const others = ids.filter((id) => !voters.includes(id));
+    const learners = others.filter((id) => wanted.includes(id) || random.chance(0.3));
+    if (voters.length === 0) return;
     // Who forgot does not vote yet: a minority at most, of any set that must agree.
     const forgot = this.#nodes.filter(({ id, disk }) => voters.includes(id) && disk.mustReach !== undefined);
     if (forgot.length > Math.floor((voters.length - 1) / 2)) return;
     this.#world.trace.count('membership change asked');
     const preferred = random.chance(0.3) ? [random.pick(voters)] : [];
-    const book = preferred.map((id) => ({ id, peer: '127.0.0.1:1', priority: 1 + random.int(2) }));
+    const book = this.#nodes
+      .filter(({ id, disk }) => preferred.includes(id) || disk.generation > 1)
+      .map(({ id, disk, diskName }) => ({
+        ...{ id, peer: '127.0.0.1:1' },
+        ...(preferred.includes(id) ? { priority: 1 + random.int(2) } : {}),
+        ...(disk.generation > 1 ? { disk: diskName } : {}),
+      }));
     leader.input({ type: 'changeMembership', ref: 0, membership: { voters, outgoing: [], learners, book } });
+  }
+
+  /** One that came again with another disk only once the log names that one, and it has that (raft/own-disk.ts). */
+  #mayVote(id: string, leader: SimNode): boolean {
+    const node = this.#nodes.find((one) => one.id === id);
+    const core = leader.core;
+    if (node === undefined || core === undefined || node.disk.generation === 1 || node === leader)
+      return true;
+    const { index, membership } = core.configAt(Number.MAX_SAFE_INTEGER);
+    const match = core.progress().find((p) => p.id === id)?.match ?? 0;
+    return diskOf(membership, id) === node.diskName && match >= index;
+  }
+
+  /** A node that has left, by a membership that nothing can take back, comes again with an empty disk. */
+  #replaceDisk(): void {
+    const leaders = this.#nodes.filter(({ core }) => core?.role === 'LEADER');
+    const [leader] = leaders.sort((a, b) => (b.core?.term ?? 0) - (a.core?.term ?? 0));
+    const core = leader?.core;
+    if (core === undefined || core.changing || core.log.termAt(core.commitIndex) !== core.term) return;
+    const members = allMembers(core.membership);
+    const left = this.#nodes.filter(({ id, up }) => up && !members.includes(id));
+    if (left.length > 0) this.#random.pick(left).replaceDisk();
   }
 
   /** Of all memberships that any node may count by. */

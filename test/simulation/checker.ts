@@ -122,6 +122,13 @@ export class Checker {
     witness.applied = 0;
   }
 
+  /** Another disk is in the place of the node's. Called while it is down. */
+  replaced(node: string): void {
+    const witness = this.#witness(node);
+    witness.hardState = witness.disk.hardState;
+    witness.votes.clear();
+  }
+
   // ---------------------------------------------------------------- disks
 
   written(node: string, batch: PersistEffect): void {

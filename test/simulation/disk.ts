@@ -64,6 +64,10 @@ export class SimDisk {
   written: Entry[] = [];
   /** What a faulty disk forgot although it was synced; others may still count on it (see recovery.ts). */
   forgotten: Entry[] = [];
+  /** Chain hashes of all that was synced on the disks in whose place this one came. */
+  readonly #former = new Set<ChainHash>();
+  /** The how many-th disk of its node it is; those after the first began empty. */
+  generation = 1;
   /** Set while the disk knows that it may have forgotten something. */
   mustReach: number | undefined;
   #waiting: PersistEffect[] = [];
@@ -202,6 +206,20 @@ export class SimDisk {
     this.written = [...synced];
   }
 
+  /** Another disk, an empty one, is in its place. What others count on, the former one had. */
+  replace(): void {
+    for (const { hash } of [...this.synced, ...Object.values(this.forgotten)])
+      this.#former.add(hash as ChainHash);
+    this.generation++;
+    this.synced = [];
+    this.written = [];
+    this.forgotten = [];
+    this.base = ORIGIN;
+    this.snapshots = [];
+    this.hardState = { term: 0, vote: '' };
+    this.mustReach = undefined;
+  }
+
   /** The log is proven again. */
   markWhole(): void {
     this.mustReach = undefined;
@@ -210,7 +228,8 @@ export class SimDisk {
 
   /** Does this node hold the log up to `index` with this hash, as far as others may count on it? */
   holds(index: number, hash: ChainHash): boolean {
-    return this.synced[index - 1]?.hash === hash || this.forgotten[index - 1]?.hash === hash;
+    if (this.synced[index - 1]?.hash === hash || this.forgotten[index - 1]?.hash === hash) return true;
+    return this.#former.has(hash);
   }
 
   /** Every membership of its log, from `first` on, which is what it began with. */

@@ -64,6 +64,8 @@ export interface FaultPlan {
   /** The leader is asked for another membership, out of all nodes; and how many nodes there are that are none at first. */
   readonly changeEveryMs: number;
   readonly spares: number;
+  /** A node that has left gets an empty disk, and may be added again. */
+  readonly replaceEveryMs: number;
   /** An app gives a snapshot of itself, and the log may be compacted. */
   readonly snapshotEveryMs: number;
   /** Newest entries a starting node is given; the rest it must fetch. */
@@ -84,7 +86,9 @@ export function drawPlan(random: Prng): FaultPlan {
   // Nodes that were removed go on to campaign: without stickiness nothing holds that off (dissertation §4.2.3).
   const changes = random.chance(0.7) && faults.raft.checkQuorum;
   const spares = random.int(3);
-  const members = { changeEveryMs: changes ? rareMs : 0, spares: changes ? spares : 0 };
+  const replaceMs = random.between(100, 1500);
+  const replaceEveryMs = random.chance(0.6) && changes ? replaceMs : 0;
+  const members = { changeEveryMs: changes ? rareMs : 0, spares: changes ? spares : 0, replaceEveryMs };
   if (!leases) return { ...plan, leaseReadEveryMs: 0, trapEveryMs: 0, snapshotEveryMs, ...members };
   const { clockBound, ...more } = drawn;
   return { ...plan, ...more, snapshotEveryMs, ...members, raft: { ...faults.raft, lease: { clockBound } } };
@@ -106,6 +110,7 @@ type LeaseFaults =
   | 'trapEveryMs'
   | 'snapshotEveryMs'
   | 'changeEveryMs'
+  | 'replaceEveryMs'
   | 'spares';
 
 function drawFaults(random: Prng): Omit<FaultPlan, LeaseFaults> {

@@ -45,6 +45,8 @@ const SOMETIMES: readonly string[] = [
   'campaign left to others',
   'handed over, unfit',
   'handed over, priority',
+  'disk replaced',
+  'vote refused: NOT_VOTER',
   'leader unfit at the end: nobody is fit',
   'command abandoned',
   'duplicate answered',

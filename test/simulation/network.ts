@@ -24,6 +24,8 @@ export class SimNetwork {
   readonly #cuts = new Map<string, number>();
   /** Directed links that hold back what they are given, and what they hold. */
   readonly #clogs = new Map<string, { count: number; readonly held: PeerMessage[] }>();
+  /** How often a node came again with another disk. */
+  readonly #endings = new Map<string, number>();
   #healed = false;
   /** Messages sent before the faults stopped do not arrive afterwards. */
   #era = 0;
@@ -68,9 +70,22 @@ export class SimNetwork {
 
   #carry(message: PeerMessage, delay: number): void {
     const era = this.#era;
+    const { from, to } = message;
+    const [sender, receiver] = [this.#ended(from), this.#ended(to)];
     this.#schedule.after(delay, () => {
-      if (era === this.#era) this.#deliver(asDecoded(message));
+      if (era !== this.#era || sender !== this.#ended(from) || receiver !== this.#ended(to)) return;
+      this.#deliver(asDecoded(message));
     });
+  }
+
+  #ended(node: string): number {
+    return this.#endings.get(node) ?? 0;
+  }
+
+  /** What is on its way from and to `node` never arrives: connections are between disks (peers/disks.ts). */
+  forget(node: string): void {
+    this.#endings.set(node, this.#ended(node) + 1);
+    for (const [link, { held }] of this.#clogs) if (link.split('>').includes(node)) held.length = 0;
   }
 
   /** Does nothing from `from` reach `to` now? */

@@ -128,13 +128,20 @@ export class SimNode {
     return ((this.#asleepSince ?? this.#world.schedule.now) - this.#slept) * this.#rate;
   }
 
+  /** As memberships name it. */
+  get diskName(): string {
+    return `${this.id}-${this.disk.generation}`;
+  }
+
   // ---------------------------------------------------------------- life and death
 
   start(): void {
     const { plan, trace, schedule } = this.#world;
-    const membership = this.#world.membership.voters.includes(this.id) ? this.#world.membership : NOBODY;
+    const founder = this.#world.membership.voters.includes(this.id) && this.disk.generation === 1;
+    const membership = founder ? this.#world.membership : NOBODY;
     const random = (): number => this.#random.float();
-    const config = { ...plan.raft, id: this.id, group: this.group, membership, random };
+    const disk = this.disk.generation === 1 ? undefined : this.diskName;
+    const config = { ...plan.raft, id: this.id, group: this.group, membership, random, disk };
     const start = this.disk.start(plan.startTail, membership);
     trace.say(schedule.now, () => `${this.id} starts with ${this.disk.synced.length} entries`);
     const core = new Raft(config, start, { now: this.clock, wall: this.#wall() });
@@ -166,6 +173,18 @@ export class SimNode {
     this.app.sidecarCrashed();
     life.front.crashed();
     this.onCrash(cause);
+  }
+
+  /** It comes again with an empty disk, and an app that knows nothing. */
+  replaceDisk(): void {
+    const { trace, network, checker, schedule } = this.#world;
+    this.crash('disk replaced');
+    this.disk.replace();
+    this.app.replace();
+    network.forget(this.id);
+    checker.replaced(this.id);
+    trace.count('disk replaced');
+    trace.say(schedule.now, () => `${this.id} has the empty disk ${this.diskName}`);
   }
 
   pause(ms: number): void {
