@@ -13,7 +13,8 @@ import { SnapshotApp } from '../../support/snapshot-app.ts';
 import { Load } from '../load.ts';
 import { SmallDisk, whyNot } from './small-disk.ts';
 
-const MEGABYTES = 24;
+/** Room for the reserve, as much again, and a small log. */
+const MEGABYTES = 40;
 const FLAGS = ['--snapshot-entries', '300', '--snapshot-bytes', String(96 * 1024)];
 
 function gate(): [Promise<void>, () => void] {
