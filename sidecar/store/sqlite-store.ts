@@ -365,13 +365,15 @@ export class SqliteStore implements Store {
 
   /** The disk is full: every write that is not durable is refused, and the log is what is on the disk. */
   async #refuseWrites(writer: LogWriter, error: StoreError): Promise<void> {
-    this.#phase = 'NO_SPACE';
+    // What comes meanwhile is queued, and refused with the rest: nobody could say yet why it is.
     try {
       await writer.rollback();
       await this.#reserve.drop();
     } catch (failure) {
       return this.#fail(failure);
     }
+    if (this.#phase === 'FAILED') return;
+    this.#phase = 'NO_SPACE';
     this.#accepted = writer.durable.copy();
     const sequence = this.#queue.dropWrites() ?? this.#sequence + 1;
     this.#failure = new StoreError('NO_SPACE', error.message, { cause: error, sequence });

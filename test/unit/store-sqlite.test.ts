@@ -484,6 +484,30 @@ describe('store on SQLite', () => {
       rmSync(join(disk, 'data'), { recursive: true });
     });
 
+    it('refuses what comes while it finds out with the rest, and for the same reason', async () => {
+      const store = new SqliteStore({ folder: join(disk, 'busy'), reserveBytes: 4096 });
+      opened.push(store);
+      const driven = await new Driven(store).open();
+      const filler = join(disk, 'filler');
+      fillUp(filler);
+      const faults: StoreError[] = [];
+      store.listen({ durable: () => undefined, fault: (error) => void faults.push(error) });
+      const first = driven.append(batch(1, 1, 1, 400_000));
+      for (let term = 1; faults.length === 0; term++) {
+        store.write({ hardState: { term, vote: '' }, previousHash: ZERO_HASH, entries: [] });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(
+        faults.map(({ kind, sequence }) => [kind, sequence]),
+        [['NO_SPACE', first]],
+      );
+      const write = { hardState: { term: 9_999_999, vote: '' }, previousHash: ZERO_HASH, entries: [] };
+      assert.throws(() => store.write(write), { kind: 'NO_SPACE' });
+      await store.close();
+      rmSync(filler);
+      rmSync(join(disk, 'busy'), { recursive: true });
+    });
+
     it('gives its reserve back, and takes no writes before there is room for it and as much beside it', async () => {
       const reserveBytes = 300 * 1024;
       const data = join(disk, 'reserved');
