@@ -16,7 +16,7 @@ import { buildControl, CONTROLS } from './controls.ts';
 import { whyNot } from './image.ts';
 
 /** A build that syncs too little must have lost something after so many cuts. */
-const CONTROL_CUTS = 10;
+const CONTROL_CUTS = 30;
 const TELLING_CUTS = 20;
 
 const { values } = parseArgs({
