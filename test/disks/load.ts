@@ -45,7 +45,6 @@ export class Load {
   readonly #targets: () => readonly Place[];
   readonly #options: Required<LoadOptions>;
   readonly #keys = new Map<string, Fate>();
-  readonly #refusals = new Map<string, number>();
   readonly #running: Promise<void>[] = [];
   #open = new Set<AppClient>();
   #stopping = false;
@@ -58,11 +57,6 @@ export class Load {
   constructor(targets: () => readonly Place[], options: LoadOptions = {}) {
     this.#targets = targets;
     this.#options = { writers: WRITERS, gentle: true, filler: FILLER, ...options };
-  }
-
-  /** Refused writes, by code. */
-  get refusals(): ReadonlyMap<string, number> {
-    return this.#refusals;
   }
 
   start(): void {
@@ -171,7 +165,6 @@ export class Load {
       return true;
     }
     if (frame.type !== 'error') return false;
-    this.#refusals.set(frame.code, (this.#refusals.get(frame.code) ?? 0) + 1);
     // Definite: it has no effect, now or later.
     if (frame.definite && !before.includes(value)) fate.values.delete(value);
     return false;
