@@ -253,7 +253,8 @@ class RunningSidecar implements Sidecar {
 
   async #openStore(): Promise<StoredState> {
     const { dataDir: folder, cluster, id: node } = this.#options;
-    const store = new SqliteStore({ folder, owner: { cluster, node } });
+    const reserveBytes = LIMITS.storeReserveBytes;
+    const store = new SqliteStore({ folder, owner: { cluster, node }, reserveBytes });
     this.#store = store;
     const stored = await store.open();
     this.#disks.opened(store, stored.disks);

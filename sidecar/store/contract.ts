@@ -160,7 +160,7 @@ export interface Store {
   markWhole(): void;
   /**
    * After NO_SPACE: tries a small write of its own (never the refused ones). Resolves when the disk takes
-   * writes again, throws NO_SPACE while it does not. Does nothing when the store is not refusing writes.
+   * writes again, with some space to spare, throws NO_SPACE while it does not. Does nothing when the store is not refusing writes.
    */
   resume(): Promise<void>;
   stats(): StoreStats;

@@ -26,7 +26,7 @@ const OLDEST_FORMAT = 1;
 const APPLICATION_ID = 0x4f75_7452;
 
 export const PRAGMAS: readonly Pragma[] = [
-  // First: in exclusive mode SQLite keeps the lock from its first read on, and makes no -shm file.
+  // First: in exclusive mode SQLite keeps the lock from its first read on, and makes no -shm file, for which a full disk has no space.
   { name: 'locking_mode', set: 'EXCLUSIVE', expect: 'exclusive' },
   { name: 'encoding', expect: 'UTF-8' },
   { name: 'journal_mode', set: 'WAL', expect: 'wal' },
@@ -123,8 +123,11 @@ export async function prepareDatabase(
   pragmas: readonly Pragma[] = PRAGMAS,
   owned = '',
 ): Promise<boolean> {
-  await assertVersion(driver);
-  for (const pragma of pragmas) await applyPragma(driver, pragma);
+  for (const pragma of pragmas) {
+    await applyPragma(driver, pragma);
+    // Not before the first one: a SELECT reads the schema, whatever it selects.
+    if (pragma === pragmas[0]) await assertVersion(driver);
+  }
   await driver.exec('BEGIN IMMEDIATE; COMMIT');
   driver.opened();
   const [counted] = await driver.query('SELECT count(*) AS tables FROM sqlite_schema');

@@ -37,6 +37,7 @@ import { LogTable } from './log-table.ts';
 import { LogWriter } from './log-writer.ts';
 import { mergeWrites } from './merge-writes.ts';
 import { DamageError } from './packed-row.ts';
+import { Reserve } from './reserve.ts';
 import { newIncarnation, type Pragma, prepareDatabase } from './schema.ts';
 import { SnapshotFolder } from './snapshots/folder.ts';
 import { SqliteDriver } from './sqlite-driver.ts';
@@ -54,6 +55,8 @@ export interface SqliteStoreOptions {
   readonly restores?: true;
   /** Opened by `recover`, which may go on with what it began. */
   readonly recovers?: true;
+  /** Space that is kept for the day on which the disk is full. None when absent. */
+  readonly reserveBytes?: number;
 }
 
 type Phase = 'NEW' | 'OPEN' | 'NO_SPACE' | 'FAILED' | 'CLOSED';
@@ -68,6 +71,7 @@ interface Handles {
 export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
   readonly #queue = new WriteQueue();
+  readonly #reserve: Reserve;
   #listener: StoreListener | undefined;
   #handles: Handles | undefined;
   #snapshots: SnapshotFolder | undefined;
@@ -89,6 +93,7 @@ export class SqliteStore implements Store {
 
   constructor(options: SqliteStoreOptions) {
     this.#options = options;
+    this.#reserve = new Reserve(options.folder, options.reserveBytes ?? 0);
   }
 
   async open(): Promise<StoredState> {
@@ -104,6 +109,7 @@ export class SqliteStore implements Store {
       if (!(made && restores)) this.#identity = await ownFolder(driver, folder, this.#options);
       guard = new GuardFile(this.#options.folder, (error) => this.#fail(error));
       const state = await this.#start(driver, guard, made);
+      await this.#reserve.makeIfThereIsRoom();
       this.#phase = 'OPEN';
       return state;
     } catch (error) {
@@ -213,6 +219,7 @@ export class SqliteStore implements Store {
     return this.#ask(async ({ writer }) => {
       if (this.#phase !== 'NO_SPACE') return;
       await writer.probe();
+      await this.#reserve.makeWithRoomToSpare();
       this.#phase = 'OPEN';
     });
   }
@@ -363,12 +370,15 @@ export class SqliteStore implements Store {
 
   /** The disk is full: every write that is not durable is refused, and the log is what is on the disk. */
   async #refuseWrites(writer: LogWriter, error: StoreError): Promise<void> {
-    this.#phase = 'NO_SPACE';
+    // What comes meanwhile is queued, and refused with the rest: nobody could say yet why it is.
     try {
       await writer.rollback();
+      await this.#reserve.drop();
     } catch (failure) {
       return this.#fail(failure);
     }
+    if (this.#phase === 'FAILED') return;
+    this.#phase = 'NO_SPACE';
     this.#accepted = writer.durable.copy();
     const sequence = this.#queue.dropWrites() ?? this.#sequence + 1;
     this.#failure = new StoreError('NO_SPACE', error.message, { cause: error, sequence });

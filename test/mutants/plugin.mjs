@@ -1,12 +1,13 @@
 /** Plants one deliberate bug at build time, by exact text replacement: the shipped source has no switch in it. */
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
+import { UNSYNCED } from './disks.mjs';
 import { MUTANTS } from './mutants.mjs';
 import { OLDER } from './older.mjs';
 
 /** esbuild plugin. Throws when the mutant is unknown; the build fails when its text is not there exactly once. */
 export function mutantPlugin(name) {
-  const mutant = [...MUTANTS, ...OLDER].find((candidate) => candidate.name === name);
+  const mutant = [...MUTANTS, ...OLDER, ...UNSYNCED].find((candidate) => candidate.name === name);
   if (mutant === undefined) throw new Error(`no mutant is called ${name}`);
   return {
     name: `mutant ${name}`,

@@ -94,6 +94,7 @@ describe('the file of a snapshot, downloaded', () => {
       bytesPerSecond: 2 ** 40,
       send: () => assert.fail(),
       wanted: assert.fail,
+      usable: () => Promise.resolve(true),
       fault: assert.fail,
     });
     const expected = readFileSync(join(root, 'snapshots', '5-1.snap'));

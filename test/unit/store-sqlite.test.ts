@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
   chmodSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -480,9 +481,76 @@ describe('store on SQLite', () => {
       assert.deepEqual(again.state.proof, { whole: true });
       assert.equal(again.state.lastIndex, kept + 1);
       await again.store.close();
+      rmSync(join(disk, 'data'), { recursive: true });
+    });
+
+    it('refuses what comes while it finds out with the rest, and for the same reason', async () => {
+      const store = new SqliteStore({ folder: join(disk, 'busy'), reserveBytes: 4096 });
+      opened.push(store);
+      const driven = await new Driven(store).open();
+      const filler = join(disk, 'filler');
+      fillUp(filler);
+      const faults: StoreError[] = [];
+      store.listen({ durable: () => undefined, fault: (error) => void faults.push(error) });
+      const first = driven.append(batch(1, 1, 1, 400_000));
+      for (let term = 1; faults.length === 0; term++) {
+        store.write({ hardState: { term, vote: '' }, previousHash: ZERO_HASH, entries: [] });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.deepEqual(
+        faults.map(({ kind, sequence }) => [kind, sequence]),
+        [['NO_SPACE', first]],
+      );
+      const write = { hardState: { term: 9_999_999, vote: '' }, previousHash: ZERO_HASH, entries: [] };
+      assert.throws(() => store.write(write), { kind: 'NO_SPACE' });
+      await store.close();
+      rmSync(filler);
+      rmSync(join(disk, 'busy'), { recursive: true });
+    });
+
+    it('gives its reserve back, and takes no writes before there is room for it and as much beside it', async () => {
+      const reserveBytes = 300 * 1024;
+      const data = join(disk, 'reserved');
+      const reserve = join(data, 'reserve');
+      const filler = join(disk, 'filler');
+      const store = new SqliteStore({ folder: data, reserveBytes });
+      opened.push(store);
+      const driven = await new Driven(store).open();
+      assert.equal(statSync(reserve).size, reserveBytes);
+      fillUp(filler);
+      const fault = new Promise<StoreError>((resolve) => {
+        driven.store.listen({ durable: () => undefined, fault: resolve });
+      });
+      driven.append(batch(1, 1, 1, 400_000));
+      assert.equal((await fault).kind, 'NO_SPACE');
+      assert.equal(existsSync(reserve), false);
+      // What it gave back is not enough to begin again.
+      await fails('NO_SPACE', /no space for the reserve/, store.resume());
+      assert.equal(existsSync(reserve), false);
+
+      rmSync(filler);
+      await store.resume();
+      assert.equal(statSync(reserve).size, reserveBytes);
+      await store.close();
+
+      // A disk that is full at a start is no reason not to start.
+      rmSync(reserve);
+      fillUp(filler);
+      const again = new SqliteStore({ folder: data, reserveBytes });
+      opened.push(again);
+      assert.deepEqual((await again.open()).proof, { whole: true });
+      assert.equal(existsSync(reserve), false);
+      await again.close();
+      rmSync(filler);
     });
   });
 });
+
+/** A file that takes what is left of a disk. */
+function fillUp(path: string): void {
+  const { status } = spawnSync('dd', ['if=/dev/zero', `of=${path}`, 'bs=4096']);
+  assert.equal(status, 1, 'the disk did not become full');
+}
 
 /** What a folder that is open says of itself, from its guard file. */
 async function incarnationOf(folder: string): Promise<string> {

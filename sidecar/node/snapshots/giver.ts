@@ -16,6 +16,8 @@ export interface GiverPort {
   send(message: SnapshotData): void;
   /** Somebody asks for the newest snapshot, and there is none. */
   wanted(): void;
+  /** Are its bytes what was written? Where they are not, it is gone. */
+  usable(snapshot: Snapshot): Promise<boolean>;
   /** A snapshot cannot be read. */
   fault(error: Error): void;
 }
@@ -48,11 +50,7 @@ export class SnapshotGiver {
   answer(ask: SnapshotAsk): void {
     if (this.#answering.has(ask.from)) return;
     const snapshot = this.#find(ask);
-    if (snapshot === undefined) {
-      if (ask.index === 0) this.#port.wanted();
-      this.#port.send({ ...head(ask), data: NOTHING, size: 0, digest: NOTHING });
-      return;
-    }
+    if (snapshot === undefined) return this.#haveNone(ask);
     const now = performance.now();
     this.#asked.set(snapshot.meta.point.index, now);
     this.#answering.add(ask.from);
@@ -100,10 +98,21 @@ export class SnapshotGiver {
     return this.#folder.full.find(({ meta }) => meta.point.index === index && meta.point.term === term);
   }
 
+  #haveNone(ask: SnapshotAsk): void {
+    if (ask.index === 0) this.#port.wanted();
+    this.#port.send({ ...head(ask), data: NOTHING, size: 0, digest: NOTHING });
+  }
+
+  async #read(ask: SnapshotAsk, snapshot: Snapshot, length: number): Promise<Buffer | undefined> {
+    if (!(await this.#port.usable(snapshot))) return undefined;
+    return this.#folder.chunk(snapshot, ask.offset, length);
+  }
+
   #send(ask: SnapshotAsk, snapshot: Snapshot, length: number): void {
-    this.#folder.chunk(snapshot, ask.offset, length).then(
+    this.#read(ask, snapshot, length).then(
       (data) => {
         this.#answering.delete(ask.from);
+        if (data === undefined) return this.#haveNone(ask);
         this.sentBytes += data.length;
         const { index, term } = snapshot.meta.point;
         const { bytes: size, digest } = snapshot;

@@ -62,6 +62,7 @@ export class NodeSnapshots {
       bytesPerSecond: settings.sendBytesPerSecond,
       send: (message) => transport.send(message),
       wanted: () => this.wanted(),
+      usable: (snapshot) => this.usable(snapshot),
       fault,
     });
     this.fetcher = new SnapshotFetcher(folder, {
@@ -127,13 +128,14 @@ export class NodeSnapshots {
     else this.fetcher.receive(message);
   }
 
-  /** The app lacks what no snapshot here has: any peer may have it. */
-  fetchFromPeers(): void {
-    if (this.fetcher.job !== undefined) return;
+  /** The app lacks what no snapshot here has: any peer may have it. False where none is there. */
+  fetchFromPeers(): boolean {
+    if (this.fetcher.job !== undefined) return true;
     const { raft } = this.#node.driver;
     const peers = this.#node.options.transport.links().filter(({ state }) => state === 'CONNECTED');
     const from = peers.find(({ id }) => id === raft.leader) ?? peers[0];
     if (from !== undefined) this.fetcher.fetch(from.id, 0, 0);
+    return from !== undefined;
   }
 
   turn(now: number): void {
@@ -260,6 +262,16 @@ export class NodeSnapshots {
     this.#writtenAtBase = this.#written;
     const snapshot = this.folder.all.find(({ meta }) => meta.point.index === point.index);
     this.#node.recorder.snapshotInstalled(point.index, snapshot?.bytes ?? 0);
+  }
+
+  /** May it be given to an app or a peer? Where it is damaged it is gone, and not offered any more. Throws StoreError. */
+  async usable(snapshot: Snapshot): Promise<boolean> {
+    if (await this.folder.usable(snapshot)) return true;
+    const { index, term } = snapshot.meta.point;
+    this.log.error({ index, term }, 'a snapshot is damaged, and is gone: another node has to give one');
+    this.#node.recorder.snapshotFailed(`the snapshot of everything up to ${index} is damaged on the disk`);
+    this.#tellCore();
+    return false;
   }
 
   /** The replies that a snapshot has are known here too, as far as they were not. */

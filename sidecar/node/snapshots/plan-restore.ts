@@ -1,13 +1,15 @@
 /**
  * What an app is given that stands where the log does not reach back to: the newest snapshot with the bytes of an app.
  *
- * MUST: give no snapshot that may come from an app with a wrong state.
+ * MUST: give no snapshot that may come from an app with a wrong state, or whose bytes are not what was written.
  */
 import { type Refusal, refusal } from '../../../shared/codes.ts';
 import type { AppPosition, RestorePlan } from '../../app/host.ts';
 import { decodeSessions } from '../../machine/session-codec.ts';
 import type { SessionTable } from '../../machine/session-table.ts';
+import type { Snapshot } from '../../store/snapshots/folder.ts';
 import type { Node } from '../node.ts';
+import type { NodeSnapshots } from './node-snapshots.ts';
 
 /** The app may come again after so long, when a snapshot has to be fetched first. */
 const RETRY_MS = 1_000;
@@ -21,16 +23,13 @@ export async function planRestore(
   const at = `the log of this node begins at ${firstIndex}, and the app stands at ${position.appliedIndex}`;
   if (position.snapshots === 'NONE' || snapshots === undefined)
     return refusal('UNSUPPORTED', `${at}: it would need a snapshot, and it says that it takes none`);
-  const { barredAfter } = node.states;
   const { folder } = snapshots;
-  const snapshot = folder.full.findLast(
-    ({ meta }) => barredAfter === undefined || meta.point.index <= barredAfter || meta.node !== node.id,
-  );
+  const snapshot = await newestUsable(node, snapshots);
   if (snapshot === undefined || snapshot.meta.point.index < firstIndex - 1) {
-    snapshots.fetchFromPeers();
-    return refusal('NOT_READY', `${at}: a snapshot is being fetched from another node`, {
-      retryAfterMs: RETRY_MS,
-    });
+    const how = snapshots.fetchFromPeers()
+      ? 'a snapshot is being fetched from another node'
+      : 'no snapshot here reaches so far, and no other node is connected that could give one';
+    return refusal('NOT_READY', `${at}: ${how}`, { retryAfterMs: RETRY_MS });
   }
   const { index, term, hash } = snapshot.meta.point;
   const { app, appFormat: format } = snapshot.meta;
@@ -42,4 +41,15 @@ export async function planRestore(
     chunks: () => folder.app(snapshot),
   };
   return { plan, table };
+}
+
+async function newestUsable(node: Node, snapshots: NodeSnapshots): Promise<Snapshot | undefined> {
+  const { barredAfter } = node.states;
+  for (;;) {
+    const newest = snapshots.folder.full.findLast(
+      ({ meta }) => barredAfter === undefined || meta.point.index <= barredAfter || meta.node !== node.id,
+    );
+    // One that is not usable is gone, and the next one is looked at.
+    if (newest === undefined || (await snapshots.usable(newest))) return newest;
+  }
 }

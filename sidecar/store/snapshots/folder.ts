@@ -33,6 +33,9 @@ const NAME = /^(\d+)-(\d+)\.snap$/;
 export class SnapshotFolder {
   readonly #folder: string;
   #snapshots: Snapshot[] = [];
+  /** Those of before the start whose app's bytes nobody has looked at since. */
+  readonly #unchecked = new Set<SnapshotMeta>();
+  readonly #checking = new Map<SnapshotMeta, Promise<boolean>>();
   #counter = 0;
   /** What was found that is no whole snapshot, one sentence each; the files are gone. */
   readonly damaged: string[] = [];
@@ -60,6 +63,7 @@ export class SnapshotFolder {
       const found = NAME.test(name) ? await inspect(path) : undefined;
       if (found !== undefined && this.#pathOf(found.meta.point) === path) {
         this.#snapshots.push(found);
+        this.#unchecked.add(found.meta);
         continue;
       }
       if (NAME.test(name)) this.damaged.push(`${name} is no whole snapshot`);
@@ -203,9 +207,28 @@ export class SnapshotFolder {
     return this.#with({ meta }, (file) => readAt(file, offsetOf(meta, part), meta[part].bytes));
   }
 
-  /** Is every byte of it what was written? */
-  intact(snapshot: Snapshot): Promise<boolean> {
-    return this.#with(snapshot, (file) => verify(file, snapshot.meta));
+  /**
+   * May its app's bytes be given to anybody? One that was found at the start is read once for that, to its last byte. False where
+   * it is damaged: it is gone then. Throws StoreError.
+   */
+  async usable(snapshot: Snapshot): Promise<boolean> {
+    const { meta } = snapshot;
+    if (!this.#unchecked.has(meta)) return true;
+    const checking = this.#checking.get(meta) ?? this.#check(snapshot);
+    this.#checking.set(meta, checking);
+    try {
+      return await checking;
+    } finally {
+      this.#checking.delete(meta);
+    }
+  }
+
+  async #check(snapshot: Snapshot): Promise<boolean> {
+    const { meta } = snapshot;
+    const intact = await this.#with(snapshot, (file) => verify(file, meta));
+    if (intact) this.#unchecked.delete(meta);
+    else await this.remove(snapshot);
+    return intact;
   }
 
   /** The app's bytes, piece by piece. */

@@ -45,8 +45,9 @@ export class Incoming {
     for (let done = 0; done < data.length; ) {
       const { bytesWritten } = await this.#file.write(data, done, data.length - done);
       done += bytesWritten;
+      // A disk that becomes full in the middle has taken what it has taken.
+      this.#have += bytesWritten;
     }
-    this.#have += data.length;
     // step: fetched snapshot chunk written
   }
 
