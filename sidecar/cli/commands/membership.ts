@@ -107,7 +107,8 @@ export function addRemove(program: Command, shell: Shell): void {
 
 const REPLACE_HELP = `
 For a machine that is gone, or one that goes: NEW is given the log as a learner, and once it has caught up it takes the vote of OLD
-in one step, so that the number of votes never changes. Start NEW first, with --join.
+in one step, so that the number of votes never changes. Say so before NEW is started with --join: by itself it would become
+one more voter.
 
 Examples:
   outrigger replace n2 n4 --peer 127.0.0.1:7004`;

@@ -82,8 +82,11 @@ export function nameDisk(now: Membership, id: string, disk: string): Membership 
   return { ...now, outgoing: [], book };
 }
 
-function update(now: Membership, { id, peer, priority }: MemberChange): Membership | string {
+function update(now: Membership, { id, peer, priority, replaces }: MemberChange): Membership | string {
   if (!isMember(now, id)) return `${id} is not a member of this cluster`;
+  if (replaces !== '' && now.voters.includes(id))
+    return `${id} votes already: it can take nobody's place; remove ${replaces} instead`;
+  if (replaces !== '' && !now.voters.includes(replaces)) return `${replaces} is no voter of this cluster`;
   const book = now.book ?? [];
   const before = book.find((member) => member.id === id) ?? { id, peer };
   const { priority: _, ...rest } = before;
@@ -91,6 +94,7 @@ function update(now: Membership, { id, peer, priority }: MemberChange): Membersh
     ...rest,
     ...(peer === '' ? {} : { peer }),
     ...(priority === 0 ? {} : { priority }),
+    ...(replaces === '' ? {} : { promote: true, replaces }),
   };
   return { ...now, outgoing: [], book: [...book.filter((member) => member.id !== id), after] };
 }
