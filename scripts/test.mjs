@@ -1,10 +1,10 @@
 /**
  * `npm test`: runs every mocha suite of dist/ and closes with one line, `N passed, N failed`.
  *
- * MUST: fail when a suite fails, cannot be loaded, or when no test ran at all.
+ * MUST: fail when a suite fails, cannot be loaded, when no test ran at all, or when the tests leave something running.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,6 +22,20 @@ const mocha = spawn(
   ],
   { stdio: 'inherit' },
 );
+
+/** After the last test, mocha has so long to end. */
+const LINGER_MS = 60_000;
+const watch = setInterval(() => {
+  if (!existsSync(report)) return;
+  clearInterval(watch);
+  setTimeout(() => {
+    console.error(
+      `the tests left something running: mocha did not end within ${LINGER_MS / 1000} s of the last one`,
+    );
+    mocha.kill('SIGKILL');
+  }, LINGER_MS).unref();
+}, 1_000);
+watch.unref();
 
 mocha.on('close', (code, signal) => {
   let counts = { passes: 0, failures: 0, pending: 0 };

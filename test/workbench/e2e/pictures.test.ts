@@ -77,9 +77,12 @@ describe('the pictures of the README', function () {
   });
 
   after(async () => {
-    await load?.stop();
-    await editor?.stop();
-    await cluster?.stop();
+    try {
+      await load?.stop();
+    } finally {
+      await editor?.stop();
+      await cluster?.stop();
+    }
     if (workspace !== undefined) await rm(workspace, { recursive: true, force: true });
   });
 
