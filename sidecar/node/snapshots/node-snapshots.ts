@@ -10,6 +10,7 @@ import type { LogPoint } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import { addReplies } from '../../machine/session-codec.ts';
+import type { SnapshotSample } from '../../record/snapshot-metrics.ts';
 import { StoreError } from '../../store/contract.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { Node } from '../node.ts';
@@ -150,6 +151,14 @@ export class NodeSnapshots {
   /** Bytes of records in the log, about. */
   get logBytes(): number {
     return this.#written - this.#writtenAtBase;
+  }
+
+  sample(): SnapshotSample {
+    const { taken, gaveUp: failed, installed } = this.counts;
+    const { newestIndex: index, logBytes } = this;
+    const [sentBytes, receivedBytes] = [this.giver.sentBytes, this.fetcher.receivedBytes];
+    const { bytes } = this.folder;
+    return { index, bytes, logBytes, taken, failed, installed, sentBytes, receivedBytes };
   }
 
   /** The log has outgrown what is kept for the sake of others. */
