@@ -156,6 +156,7 @@ export class SnapshotFetcher {
       offset,
       length,
     });
+    // step: piece wanted
   }
 
   #giveUp(reason: string): void {

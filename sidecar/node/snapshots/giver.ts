@@ -56,6 +56,7 @@ export class SnapshotGiver {
     const now = performance.now();
     this.#asked.set(snapshot.meta.point.index, now);
     this.#answering.add(ask.from);
+    // step: piece asked for
     const length = Math.min(ask.length, LIMITS.snapshotChunkBytes);
     const wait = this.#pay(length, now);
     if (wait < 1) this.#send(ask, snapshot, length);
@@ -103,11 +104,13 @@ export class SnapshotGiver {
   #send(ask: SnapshotAsk, snapshot: Snapshot, length: number): void {
     this.#folder.chunk(snapshot, ask.offset, length).then(
       (data) => {
+        // step: piece read
         this.#answering.delete(ask.from);
         this.sentBytes += data.length;
         const { index, term } = snapshot.meta.point;
         const { bytes: size, digest } = snapshot;
         this.#port.send({ ...head(ask), index, term, data, size, digest });
+        // step: piece sent
       },
       (error: unknown) => {
         this.#answering.delete(ask.from);

@@ -242,6 +242,7 @@ export class NodeSnapshots {
     this.log.info({ from, size, index: point.index, term: point.term }, 'snapshot fetched');
     this.#writtenAtSnapshot = this.#written;
     this.#tellCore();
+    // step: snapshot to be installed
     this.#node.driver.step({ type: 'install', point: { ...point, config } });
     this.#agrees(snapshot).then(
       () => this.#changed(),
@@ -269,6 +270,7 @@ export class NodeSnapshots {
     this.#writtenAtBase = this.#written;
     const snapshot = this.folder.all.find(({ meta }) => meta.point.index === point.index);
     this.#node.recorder.snapshotInstalled(point.index, snapshot?.bytes ?? 0);
+    // step: snapshot installed
   }
 
   /** The replies that a snapshot has are known here too, as far as they were not. */
@@ -328,6 +330,7 @@ export class NodeSnapshots {
   /** The core has forgotten the entries up to `point`: so may the disk. */
   compacted(point: LogPoint): void {
     const relies = this.folder.full.some(({ meta }) => meta.point.index >= point.index);
+    // step: log to be compacted
     this.#node.options.store.compact(point, relies);
     // What lies between the snapshot that the log begins behind and the newest one is not known: about one interval.
     this.#writtenAtBase = this.#written - (this.#written - this.#writtenAtSnapshot) - this.#settings.bytes;

@@ -65,6 +65,7 @@ export class SnapshotTaker {
     const index = this.#port.applied();
     if (index === 0 || !this.#port.ask(index)) return false;
     this.#asked = { index, since: now, heard: now, begun: false };
+    // step: app asked for a snapshot
     return true;
   }
 
@@ -186,6 +187,7 @@ export class SnapshotTaker {
     try {
       const snapshot = await this.#folder.keep(writer, own, app);
       this.#asked = undefined;
+      // step: snapshot to be told
       this.#port.taken(snapshot, performance.now() - asked.since);
       this.#settle(snapshot);
     } catch (error) {
