@@ -10,6 +10,7 @@ import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { Incoming } from '../../store/snapshots/incoming.ts';
+import { piecePassed } from './garbage.ts';
 import { Pace } from './pace.ts';
 
 export interface FetcherPort {
@@ -124,6 +125,7 @@ export class SnapshotFetcher {
     if (m.offset === incoming.have && !incoming.complete) {
       await incoming.add(m.data);
       this.receivedBytes += m.data.length;
+      piecePassed(m.data.length);
     }
     job.have = incoming.have;
     if (!incoming.complete) return undefined;

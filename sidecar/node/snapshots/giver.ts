@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+import { piecePassed } from './garbage.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -111,6 +112,7 @@ export class SnapshotGiver {
         const { bytes: size, digest } = snapshot;
         this.#port.send({ ...head(ask), index, term, data, size, digest });
         // step: piece sent
+        piecePassed(data.length);
       },
       (error: unknown) => {
         this.#answering.delete(ask.from);

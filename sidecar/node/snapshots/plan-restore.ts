@@ -8,6 +8,7 @@ import type { AppPosition, RestorePlan } from '../../app/host.ts';
 import { decodeSessions } from '../../machine/session-codec.ts';
 import type { SessionTable } from '../../machine/session-table.ts';
 import type { Node } from '../node.ts';
+import { piecePassed } from './garbage.ts';
 
 /** The app may come again after so long, when a snapshot has to be fetched first. */
 const RETRY_MS = 1_000;
@@ -39,7 +40,14 @@ export async function planRestore(
   const plan: RestorePlan = {
     ...{ index, term, format, size: app.bytes, sha256: app.sha256 },
     position: { ...position, appliedIndex: index, appliedHash: hash },
-    chunks: () => folder.app(snapshot),
+    chunks: () => passing(folder.app(snapshot)),
   };
   return { plan, table };
+}
+
+async function* passing(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    piecePassed(chunk.length);
+  }
 }

@@ -14,6 +14,7 @@ import { encodeReplies, encodeSessions } from '../../machine/session-codec.ts';
 import type { SessionTable } from '../../machine/session-table.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { OwnPart, SnapshotWriter } from '../../store/snapshots/writer.ts';
+import { piecePassed } from './garbage.ts';
 
 export interface TakerPort {
   readonly cluster: string;
@@ -136,6 +137,7 @@ export class SnapshotTaker {
         if (!open) return refusal('BAD_REQUEST', 'the snapshot was given up meanwhile');
         asked.heard = performance.now();
         await writer.add(data);
+        piecePassed(data.length);
         return undefined;
       },
       end: async (sha256) => {
