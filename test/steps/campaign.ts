@@ -17,6 +17,7 @@ export const ROLES = [
   'RECEIVING',
   'RECEIVING_DAMAGED',
   'STARTING',
+  'RECOVERING',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -52,6 +53,7 @@ export class Campaign {
     reached.set('RECEIVING', receiver);
     reached.set('RECEIVING_DAMAGED', (await this.#installing.run({ damaged: true })).receiver);
     reached.set('STARTING', (await this.#installing.run({ halfInstalled: true })).receiver);
+    reached.set('RECOVERING', await this.#installing.recover(undefined));
     const seen = new Set([...reached.values()].flat());
     const missing = allSteps().filter((step) => !seen.has(step));
     if (missing.length > 0) throw new Error(`no scenario reaches ${missing.join(', ')}`);
@@ -67,6 +69,9 @@ export class Campaign {
         return;
       case 'SENDING':
         await this.#installing.run({ sender: kill });
+        return;
+      case 'RECOVERING':
+        await this.#installing.recover(kill);
         return;
       default:
         await this.#installing.run({

@@ -28,6 +28,7 @@ export interface Reached {
   readonly receiver: string[];
 }
 
+const NEW_CLUSTER = ['--cluster', 'daemons-2'] as const;
 const HALF = { step: 'fetched snapshot kept', nth: 1 } as const;
 
 export class Installing {
@@ -108,6 +109,28 @@ export class Installing {
     for (const daemon of [sender, receiver]) await place.tidy(daemon);
     await place.closeApps();
     for (const daemon of [sender, receiver]) await place.prove(daemon);
+    return reached;
+  }
+
+  /** The sender is all that is left: `recover` on its folder, with a kill or without, and it goes on alone. */
+  async recover(kill: Kill | undefined): Promise<string[]> {
+    const place = this.#place;
+    const ledger = this.#ledger.copy();
+    const { id, peer, dir } = this.#sender;
+    place.forget(this.#sender);
+    cpSync(join(place.daemons.root, 'template', id), dir, { recursive: true });
+    const command = ['recover', '--data', dir, '--as', `${id}=${peer}`, ...NEW_CLUSTER, '--yes'];
+    const reached = place.command(kill, ...command);
+    // Cut short, it is given again.
+    if (kill !== undefined) place.command(undefined, ...command);
+    const { daemon } = await place.launch(this.#sender, `${id}=${peer}`, undefined, NEW_CLUSTER);
+    const app = place.attach(daemon);
+    await place.daemons.until('it takes writes', () => ledger.batch(daemon));
+    await place.daemons.until('its app has applied all', async () => app.applied >= ledger.last);
+    ledger.judge(app.dump);
+    await place.tidy(daemon);
+    await place.closeApps();
+    await place.prove(daemon);
     return reached;
   }
 

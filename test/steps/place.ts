@@ -68,15 +68,36 @@ export class Place {
     plan: Plan,
     members: string,
     kill: Kill | undefined,
+    flags: readonly string[] = [],
   ): Promise<{ daemon: Daemon; reached: () => string[] }> {
+    const { env, reached } = this.#watched(kill);
+    const daemon = await this.daemons.launch(plan, members, env, [...FLAGS, ...flags], SCRIPT);
+    this.#running.push(daemon);
+    return { daemon, reached };
+  }
+
+  /** Runs a command of the program to its end: the steps that it reached. Fails where it ended otherwise than it should. */
+  command(kill: Kill | undefined, ...args: readonly string[]): string[] {
+    const { env, reached } = this.#watched(kill);
+    const ran = spawnSync(process.execPath, [SCRIPT, ...args], {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    assert.deepEqual(
+      [ran.status, ran.signal],
+      kill === undefined ? [0, null] : [null, 'SIGKILL'],
+      `${args.join(' ')}: ${ran.stderr}`,
+    );
+    return reached();
+  }
+
+  #watched(kill: Kill | undefined): { env: NodeJS.ProcessEnv; reached: () => string[] } {
     const report = join(this.daemons.root, `steps-${++this.#reports}`);
     const env: NodeJS.ProcessEnv = { OUTRIGGER_TEST_STEPS: report };
     if (kill !== undefined) env['OUTRIGGER_TEST_KILL_AT'] = `${kill.nth}:${kill.step}`;
-    const daemon = await this.daemons.launch(plan, members, env, FLAGS, SCRIPT);
-    this.#running.push(daemon);
     const reached = (): string[] =>
       existsSync(report) ? readFileSync(report, 'utf8').trimEnd().split('\n') : [];
-    return { daemon, reached };
+    return { env, reached };
   }
 
   /** Starts it again after its end, which must have been the kill, and looks what the kill has left. */

@@ -18,6 +18,7 @@ const CASES: readonly Case[] = [
   { role: 'RECEIVING', step: 'guard lowered for a reset', nth: 1 },
   { role: 'RECEIVING', step: 'log reset, not committed', nth: 1 },
   { role: 'RECEIVING_DAMAGED', step: 'damaged fetch closed', nth: 1 },
+  { role: 'RECOVERING', step: 'taken over', nth: 1 },
   { role: 'STARTING', step: 'start settled, not committed', nth: 1 },
 ];
 
