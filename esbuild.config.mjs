@@ -7,6 +7,7 @@
  *   node esbuild.config.mjs --watch    build, then again at each change
  *   node esbuild.config.mjs --only=store --out=dist/x    only the entry points whose path contains `store`
  *   node esbuild.config.mjs --mutant=NAME --out=DIR    a test build with one deliberate bug (test/mutants/)
+ *   node esbuild.config.mjs --steps --out=DIR    a test build that can be killed at each step (test/steps/)
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -14,11 +15,13 @@ import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, context } from 'esbuild';
 import { mutantPlugin } from './test/mutants/plugin.mjs';
+import { stepsPlugin } from './test/steps/plugin.mjs';
 
 const { values } = parseArgs({
   options: {
     watch: { type: 'boolean' },
     mutant: { type: 'string' },
+    steps: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
     out: { type: 'string', default: 'dist' },
   },
@@ -53,7 +56,10 @@ const programs = {
   target: 'node20.19',
   packages: 'external',
   loader: { '.proto': 'text' },
-  plugins: values.mutant === undefined ? [] : [mutantPlugin(values.mutant)],
+  plugins: [
+    ...(values.mutant === undefined ? [] : [mutantPlugin(values.mutant)]),
+    ...(values.steps ? [stepsPlugin()] : []),
+  ],
 };
 
 /** What the extension loads only when it needs it has a file of its own: activation must not read it. */

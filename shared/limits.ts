@@ -303,6 +303,8 @@ export const LIMITS = {
   snapshotBytes: 64 * 1024 * 1024,
   snapshotEntries: 500_000,
   snapshotSendBytes: 32 * 1024 * 1024,
+  /** After so many bytes of snapshots that passed through, what is left of them in memory is given back. */
+  snapshotGarbageBytes: 8 * 1024 * 1024,
   /** The name an app gives to the format of its snapshots, in characters. Over it: BAD_REQUEST. */
   snapshotFormatChars: 200,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */

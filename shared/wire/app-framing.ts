@@ -34,6 +34,8 @@ export function tooLarge(what: string, limit: number): BrokenFraming {
 
 const NOTHING = Buffer.alloc(0);
 const FIRST_CAPACITY = 1024;
+/** A frame up to this is given its whole room at once: pieces of snapshots are copied once, not three times. */
+const RESERVED = 1024 * 1024;
 
 /** Bytes of one unfinished frame, in a buffer that doubles. */
 export class Carry {
@@ -44,10 +46,13 @@ export class Carry {
     return this.#length;
   }
 
-  append(chunk: Buffer): void {
+  /** `expected`: how long the frame says that it is, where that is known. It is believed up to `RESERVED`. */
+  append(chunk: Buffer, expected = 0): void {
     const need = this.#length + chunk.length;
     if (need > this.#buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(need, 2 * this.#buffer.length, FIRST_CAPACITY));
+      const doubled = Math.max(2 * this.#buffer.length, FIRST_CAPACITY);
+      const room = expected >= need && expected <= RESERVED ? expected : Math.max(need, doubled);
+      const grown = Buffer.allocUnsafe(room);
       this.#buffer.copy(grown, 0, 0, this.#length);
       this.#buffer = grown;
     }

@@ -66,7 +66,10 @@ export class ProtobufCodec<Out extends { type: string }, In> {
     if (this.#carry.length > 0) return this.#nextCarried();
     const length = this.#length(this.#chunk, this.#position);
     if (length === undefined || length.end > this.#chunk.length) {
-      if (this.#position < this.#chunk.length) this.#carry.append(this.#chunk.subarray(this.#position));
+      if (this.#position < this.#chunk.length) {
+        const expected = length === undefined ? 0 : length.end - this.#position;
+        this.#carry.append(this.#chunk.subarray(this.#position), expected);
+      }
       this.#position = this.#chunk.length;
       return undefined;
     }
@@ -89,7 +92,7 @@ export class ProtobufCodec<Out extends { type: string }, In> {
       if (available === 0) return undefined;
       const wanted = length === undefined ? 1 : length.end - this.#carry.length;
       const taken = Math.min(wanted, available);
-      this.#carry.append(this.#chunk.subarray(this.#position, this.#position + taken));
+      this.#carry.append(this.#chunk.subarray(this.#position, this.#position + taken), length?.end);
       this.#position += taken;
     }
   }

@@ -35,6 +35,7 @@ export class Restore {
   begin(): void {
     const { index, term, format, size } = this.plan;
     this.#sink.send({ type: 'restoreBegin', index, term, format, size }, 0);
+    // step: restore begun
     this.pump();
   }
 
@@ -49,6 +50,7 @@ export class Restore {
         if (done === true) this.#end();
         else {
           this.#sink.send({ type: 'restoreChunk', data: value }, value.length);
+          // step: restore chunk given
           this.pump();
         }
       },
@@ -59,6 +61,7 @@ export class Restore {
   #end(): void {
     this.#given = true;
     this.#sink.send({ type: 'restoreEnd', sha256: this.plan.sha256 }, 0);
+    // step: restore given
   }
 
   /** Why this `restored` cannot be, or undefined. */

@@ -15,11 +15,14 @@ export interface IntakeLink {
   refuse(no: Refusal): void;
 }
 
+const GONE = 'the app went in the middle of it';
+
 export class SnapshotIntake {
   readonly #host: AppHost;
   readonly #epoch: number;
   readonly #link: IntakeLink;
   #sink: SnapshotSink | undefined;
+  #stopped = false;
 
   constructor(host: AppHost, epoch: number, link: IntakeLink) {
     this.#host = host;
@@ -33,7 +36,9 @@ export class SnapshotIntake {
     this.#wait(async () => {
       const sink = await this.#host.snapshotBegun(this.#epoch, { index, format, size });
       if ('code' in sink) return sink;
-      this.#sink = sink;
+      // The app may have gone before its file was there.
+      if (this.#stopped) sink.abandon(GONE);
+      else this.#sink = sink;
       return undefined;
     });
   }
@@ -54,7 +59,8 @@ export class SnapshotIntake {
 
   /** The connection is gone. */
   stop(): void {
-    this.#sink?.abandon('the app went in the middle of it');
+    this.#stopped = true;
+    this.#sink?.abandon(GONE);
     this.#sink = undefined;
   }
 

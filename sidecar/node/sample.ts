@@ -34,6 +34,7 @@ export function sampleNode(node: Node, deliveredIndex: number, certificates: Sam
     sessions: node.sessions.machine.table.size,
     sessionCommandsHeld: node.sessions.held,
     sessionReplyBytes: node.sessions.machine.replyBytes,
+    snapshots: node.snapshots?.sample(),
     certificates,
   };
 }

@@ -13,6 +13,7 @@ import type { Role } from '../../shared/entry.ts';
 import type { CertificateUse } from '../../shared/inspect.ts';
 import { NEWS_OUTCOMES, NEWS_WAYS, type NewsOutcome, type NewsWay } from '../../shared/leader-news.ts';
 import { type Row, SampledRegistry } from './registry.ts';
+import { registerSnapshots, type SnapshotSample } from './snapshot-metrics.ts';
 
 /** How a request ended: OK, or the code it was refused or failed with. */
 export type Outcome = 'OK' | ErrorCode;
@@ -59,6 +60,8 @@ export interface Sample {
   readonly sessions: number;
   readonly sessionCommandsHeld: number;
   readonly sessionReplyBytes: number;
+  /** Undefined where none are taken. */
+  readonly snapshots: SnapshotSample | undefined;
   /** Until the certificate of each use ends; empty without TLS. */
   readonly certificates: readonly { readonly use: CertificateUse; readonly seconds: number }[];
 }
@@ -104,6 +107,7 @@ export class Metrics {
     this.#registerState();
     this.#registerRequests();
     this.#registerStoreAndApp();
+    registerSnapshots(this.#sampled, (now) => now.snapshots);
     this.#registerPeers();
     this.#sampled.rows(
       'outrigger_certificate_expiry_seconds',

@@ -103,17 +103,24 @@ export class LogWriter {
     hardStateInTable: HardState,
   ): Promise<void> {
     this.#guard.writeThrough(this.#guardState());
+    // step: start told the guard
     if (cutFrom === undefined && begins === undefined && hardStateInTable === this.#hardState) return;
     await this.#table.begin(this.#hardState, cutFrom);
     if (begins !== undefined) await this.#table.reset(begins);
+    // step: start settled, not committed
     await this.#table.commit();
+    // step: start settled
   }
 
   /** Throws StoreError. */
   async commit(write: MergedWrite): Promise<void> {
     const { entries, previousHash, reset } = write;
     const hardState = this.#changed(write.hardState);
-    if (reset !== undefined) await this.#lowerWatermark(this.durable.base);
+    if (reset !== undefined) {
+      // step: log to be reset
+      await this.#lowerWatermark(this.durable.base);
+      // step: guard lowered for a reset
+    }
     // Without a truncation nothing is awaited before the statement is on its way.
     const cut = write.truncateFrom === undefined ? undefined : await this.#planCut(write.truncateFrom);
     const end = cut?.hash ?? reset?.hash ?? this.durable.lastHash;
@@ -134,6 +141,7 @@ export class LogWriter {
       await this.#transaction(hardState, cut, write, rows);
     }
     if (reset !== undefined) {
+      // step: log reset
       this.durable.resetTo(reset);
       this.#relies = true;
     }
@@ -153,7 +161,9 @@ export class LogWriter {
 
   /** Throws StoreError. */
   async checkpoint(): Promise<void> {
+    // step: checkpoint due
     await this.#table.checkpoint('PASSIVE');
+    // step: checkpoint made
     this.#walBytes = 0;
   }
 
@@ -174,8 +184,10 @@ export class LogWriter {
       point: index === point.index ? point : { index, term, time: 0, hash },
       relies: relies || this.#relies,
     };
+    // step: rows to be dropped
     try {
       await this.#table.dropRows(dropped.firstIndex, begins);
+      // step: rows dropped
     } catch (error) {
       if (error instanceof StoreError && error.kind === 'NO_SPACE') await this.#table.rollback();
       throw error;
@@ -279,7 +291,11 @@ export class LogWriter {
     rows: readonly RowPlan[],
   ): Promise<void> {
     await this.#table.begin(hardState, cut?.deleteFrom);
-    if (reset !== undefined) await this.#table.reset(reset);
+    if (reset !== undefined) {
+      // step: reset begun
+      await this.#table.reset(reset);
+      // step: log reset, not committed
+    }
     if (cut !== undefined) await this.#insertAll(cut.kept, planRows(cut.kept), cut.keptAfter);
     await this.#insertAll(entries, rows, previousHash);
     // Those of entries that the cut kept are there again, since it drops from the beginning of their row.

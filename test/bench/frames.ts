@@ -25,6 +25,10 @@ export interface SidecarFrame {
   } | null;
   readonly proposed?: { readonly id: number; readonly index: number } | null;
   readonly readReady?: { readonly id: number; readonly index: number } | null;
+  readonly takeSnapshot?: { readonly index: number } | null;
+  readonly restoreBegin?: { readonly index: number } | null;
+  readonly restoreChunk?: { readonly data: Uint8Array } | null;
+  readonly restoreEnd?: { readonly sha256: Uint8Array } | null;
   readonly error?: { readonly id?: number | null; readonly code: string; readonly message: string } | null;
   readonly goodbye?: { readonly reason?: string } | null;
 }

@@ -48,7 +48,7 @@ const OTHERS: ReadonlySet<string> = new Set([
     '--rewrite',
     '--rounds',
   ],
-  ...['--seed', '--seeds', '--sizes', '--spec', '--stale', '--timeout', '--watched'],
+  ...['--seed', '--seeds', '--sizes', '--spec', '--stale', '--timeout', '--transfer', '--watched'],
 ]);
 
 /** Variables that only this repository's own tests and apps read. */

@@ -25,6 +25,9 @@ export const nodeSample: Sample = {
   sessions: 0,
   sessionCommandsHeld: 0,
   sessionReplyBytes: 0,
+  snapshots: {
+    ...{ index: 1, bytes: 1, logBytes: 1, taken: 1, failed: 0, installed: 0, sentBytes: 0, receivedBytes: 0 },
+  },
   certificates: [{ use: 'PEERS', seconds: 1 }],
 };
 

@@ -167,6 +167,8 @@ export class FakeHost implements AppHost {
     lost?: string;
   }[] = [];
   snapshotAnswer: Refusal | undefined;
+  /** What a snapshot that was begun waits for: its file. */
+  snapshotGate: Promise<void> = Promise.resolve();
 
   async snapshotBegun(
     _epoch: number,
@@ -175,6 +177,8 @@ export class FakeHost implements AppHost {
     if (this.snapshotAnswer !== undefined) return this.snapshotAnswer;
     const taken: (typeof this.snapshots)[number] = { begin, data: [] };
     this.snapshots.push(taken);
+    this.#told();
+    await this.snapshotGate;
     return {
       add: async (data) => {
         taken.data.push(Buffer.from(data));

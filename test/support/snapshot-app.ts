@@ -56,6 +56,11 @@ export class SnapshotApp {
     return JSON.stringify([...this.state.values].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** Goes in the middle of whatever it does, and comes again. */
+  hangUp(): void {
+    this.#client?.socket.destroy();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await this.#client?.close();

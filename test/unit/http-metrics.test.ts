@@ -27,6 +27,16 @@ const SAMPLE: Sample = {
   sessions: 5,
   sessionCommandsHeld: 2,
   sessionReplyBytes: 4096,
+  snapshots: {
+    index: 80,
+    bytes: 5_000,
+    logBytes: 700,
+    taken: 4,
+    failed: 1,
+    installed: 2,
+    sentBytes: 9_000,
+    receivedBytes: 100,
+  },
   certificates: [{ use: 'PEERS', seconds: 86_400 }],
 };
 
@@ -78,6 +88,11 @@ describe('metrics', () => {
       'sessions',
       'session_commands_held',
       'session_reply_bytes',
+      'snapshot_index',
+      'snapshot_disk_bytes',
+      'log_bytes',
+      'snapshots_total',
+      'snapshot_transfer_bytes_total',
     ]) {
       const help = text.find((line) => line.startsWith(`# HELP outrigger_${name} `)) ?? '';
       assert.match(help, /\w{3,} .*\.$/, name);
@@ -108,6 +123,14 @@ describe('metrics', () => {
       'outrigger_delivered_index 95',
       'outrigger_durable_index 101',
       'outrigger_last_index 102',
+      'outrigger_snapshot_index 80',
+      'outrigger_snapshot_disk_bytes 5000',
+      'outrigger_log_bytes 700',
+      'outrigger_snapshots_total{outcome="TAKEN"} 4',
+      'outrigger_snapshots_total{outcome="FAILED"} 1',
+      'outrigger_snapshots_total{outcome="INSTALLED"} 2',
+      'outrigger_snapshot_transfer_bytes_total{direction="SENT"} 9000',
+      'outrigger_snapshot_transfer_bytes_total{direction="RECEIVED"} 100',
       'outrigger_store_queue_bytes 12',
       'outrigger_store_oldest_write_seconds 0.25',
       'outrigger_app_state{state="LAGGING"} 1',

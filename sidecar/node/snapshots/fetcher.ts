@@ -1,7 +1,7 @@
 /**
  * Fetches a snapshot from a peer: asks for the next bytes once the last ones are on the disk.
  *
- * Each piece is as large as comes and goes in `PACE_MS`, since heartbeats wait behind it on the same connection. What has come
+ * Pieces are no larger than the connection carries in a moment (pace.ts), since heartbeats wait behind them. What has come
  * stays on the disk, so a transfer that was cut, by either side, goes on where it was.
  *
  * MUST: fetch one at a time; install nothing that was not checked to its last byte.
@@ -10,10 +10,8 @@ import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { Incoming } from '../../store/snapshots/incoming.ts';
-
-/** A piece should take about so long. */
-const PACE_MS = 20;
-const CHUNK_MIN_BYTES = 16 * 1024;
+import { piecePassed } from './garbage.ts';
+import { Pace } from './pace.ts';
 
 export interface FetcherPort {
   readonly id: string;
@@ -45,7 +43,7 @@ export class SnapshotFetcher {
   #incoming: Incoming | undefined;
   #id: number;
   #askedAt = 0;
-  #chunkBytes = CHUNK_MIN_BYTES;
+  readonly #pace = new Pace();
   #writing = false;
   #stopped = false;
   receivedBytes = 0;
@@ -73,7 +71,7 @@ export class SnapshotFetcher {
   /** Asks again what was not answered. Call now and then. */
   turn(now: number): void {
     if (this.#job === undefined || this.#writing || now - this.#askedAt < LIMITS.snapshotAskAgainMs) return;
-    this.#chunkBytes = CHUNK_MIN_BYTES;
+    this.#pace.lost();
     this.#ask();
   }
 
@@ -88,9 +86,7 @@ export class SnapshotFetcher {
     const job = this.#job;
     if (job === undefined || this.#writing || m.id !== this.#id || m.from !== job.from) return;
     if (m.size === 0) return this.#giveUp(`${m.from} does not have it any more`);
-    const ms = performance.now() - this.#askedAt;
-    if (ms > 2 * PACE_MS) this.#chunkBytes = Math.max(CHUNK_MIN_BYTES, this.#chunkBytes / 2);
-    else if (ms < PACE_MS) this.#chunkBytes = Math.min(LIMITS.snapshotChunkBytes, this.#chunkBytes * 2);
+    if (m.data.length > 1) this.#pace.came(performance.now() - this.#askedAt);
     this.#writing = true;
     this.#take(job, m).then(
       (whole) => {
@@ -129,6 +125,7 @@ export class SnapshotFetcher {
     if (m.offset === incoming.have && !incoming.complete) {
       await incoming.add(m.data);
       this.receivedBytes += m.data.length;
+      piecePassed(m.data.length);
     }
     job.have = incoming.have;
     if (!incoming.complete) return undefined;
@@ -143,7 +140,7 @@ export class SnapshotFetcher {
     const { index, term } = job;
     const offset = this.#incoming?.have ?? 0;
     // The first answer says what it is; where some of it is here already, the next one asks from there on.
-    const length = this.#incoming === undefined ? 1 : this.#chunkBytes;
+    const length = this.#incoming === undefined ? 1 : this.#pace.next();
     this.#id++;
     this.#port.send({
       type: 'SnapshotAsk',
@@ -156,6 +153,7 @@ export class SnapshotFetcher {
       offset,
       length,
     });
+    // step: piece wanted
   }
 
   #giveUp(reason: string): void {

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+import { piecePassed } from './garbage.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -54,6 +55,7 @@ export class SnapshotGiver {
     const now = performance.now();
     this.#asked.set(snapshot.meta.point.index, now);
     this.#answering.add(ask.from);
+    // step: piece asked for
     const length = Math.min(ask.length, LIMITS.snapshotChunkBytes);
     const wait = this.#pay(length, now);
     if (wait < 1) this.#send(ask, snapshot, length);
@@ -111,12 +113,15 @@ export class SnapshotGiver {
   #send(ask: SnapshotAsk, snapshot: Snapshot, length: number): void {
     this.#read(ask, snapshot, length).then(
       (data) => {
+        // step: piece read
         this.#answering.delete(ask.from);
         if (data === undefined) return this.#haveNone(ask);
         this.sentBytes += data.length;
         const { index, term } = snapshot.meta.point;
         const { bytes: size, digest } = snapshot;
         this.#port.send({ ...head(ask), index, term, data, size, digest });
+        // step: piece sent
+        piecePassed(data.length);
       },
       (error: unknown) => {
         this.#answering.delete(ask.from);

@@ -10,6 +10,7 @@ import type { LogPoint } from '../../../shared/entry.ts';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import { addReplies } from '../../machine/session-codec.ts';
+import type { SnapshotSample } from '../../record/snapshot-metrics.ts';
 import { StoreError } from '../../store/contract.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { Node } from '../node.ts';
@@ -154,6 +155,14 @@ export class NodeSnapshots {
     return this.#written - this.#writtenAtBase;
   }
 
+  sample(): SnapshotSample {
+    const { taken, gaveUp: failed, installed } = this.counts;
+    const { newestIndex: index, logBytes } = this;
+    const [sentBytes, receivedBytes] = [this.giver.sentBytes, this.fetcher.receivedBytes];
+    const { bytes } = this.folder;
+    return { index, bytes, logBytes, taken, failed, installed, sentBytes, receivedBytes };
+  }
+
   /** The log has outgrown what is kept for the sake of others. */
   get #overBound(): boolean {
     const interval = Math.max(this.#settings.bytes, this.folder.newestFull?.bytes ?? 0);
@@ -235,6 +244,7 @@ export class NodeSnapshots {
     this.log.info({ from, size, index: point.index, term: point.term }, 'snapshot fetched');
     this.#writtenAtSnapshot = this.#written;
     this.#tellCore();
+    // step: snapshot to be installed
     this.#node.driver.step({ type: 'install', point: { ...point, config } });
     this.#agrees(snapshot).then(
       () => this.#changed(),
@@ -262,6 +272,7 @@ export class NodeSnapshots {
     this.#writtenAtBase = this.#written;
     const snapshot = this.folder.all.find(({ meta }) => meta.point.index === point.index);
     this.#node.recorder.snapshotInstalled(point.index, snapshot?.bytes ?? 0);
+    // step: snapshot installed
   }
 
   /** May it be given to an app or a peer? Where it is damaged it is gone, and not offered any more. Throws StoreError. */
@@ -331,6 +342,7 @@ export class NodeSnapshots {
   /** The core has forgotten the entries up to `point`: so may the disk. */
   compacted(point: LogPoint): void {
     const relies = this.folder.full.some(({ meta }) => meta.point.index >= point.index);
+    // step: log to be compacted
     this.#node.options.store.compact(point, relies);
     // What lies between the snapshot that the log begins behind and the newest one is not known: about one interval.
     this.#writtenAtBase = this.#written - (this.#written - this.#writtenAtSnapshot) - this.#settings.bytes;

@@ -9,6 +9,7 @@ import { decodeSessions } from '../../machine/session-codec.ts';
 import type { SessionTable } from '../../machine/session-table.ts';
 import type { Snapshot } from '../../store/snapshots/folder.ts';
 import type { Node } from '../node.ts';
+import { piecePassed } from './garbage.ts';
 import type { NodeSnapshots } from './node-snapshots.ts';
 
 /** The app may come again after so long, when a snapshot has to be fetched first. */
@@ -38,7 +39,7 @@ export async function planRestore(
   const plan: RestorePlan = {
     ...{ index, term, format, size: app.bytes, sha256: app.sha256 },
     position: { ...position, appliedIndex: index, appliedHash: hash },
-    chunks: () => folder.app(snapshot),
+    chunks: () => passing(folder.app(snapshot)),
   };
   return { plan, table };
 }
@@ -51,5 +52,12 @@ async function newestUsable(node: Node, snapshots: NodeSnapshots): Promise<Snaps
     );
     // One that is not usable is gone, and the next one is looked at.
     if (newest === undefined || (await snapshots.usable(newest))) return newest;
+  }
+}
+
+async function* passing(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    yield chunk;
+    piecePassed(chunk.length);
   }
 }

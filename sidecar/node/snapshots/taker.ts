@@ -14,6 +14,7 @@ import { encodeReplies, encodeSessions } from '../../machine/session-codec.ts';
 import type { SessionTable } from '../../machine/session-table.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
 import type { OwnPart, SnapshotWriter } from '../../store/snapshots/writer.ts';
+import { piecePassed } from './garbage.ts';
 
 export interface TakerPort {
   readonly cluster: string;
@@ -65,6 +66,7 @@ export class SnapshotTaker {
     const index = this.#port.applied();
     if (index === 0 || !this.#port.ask(index)) return false;
     this.#asked = { index, since: now, heard: now, begun: false };
+    // step: app asked for a snapshot
     return true;
   }
 
@@ -135,6 +137,7 @@ export class SnapshotTaker {
         if (!open) return refusal('BAD_REQUEST', 'the snapshot was given up meanwhile');
         asked.heard = performance.now();
         await writer.add(data);
+        piecePassed(data.length);
         return undefined;
       },
       end: async (sha256) => {
@@ -186,6 +189,7 @@ export class SnapshotTaker {
     try {
       const snapshot = await this.#folder.keep(writer, own, app);
       this.#asked = undefined;
+      // step: snapshot to be told
       this.#port.taken(snapshot, performance.now() - asked.since);
       this.#settle(snapshot);
     } catch (error) {

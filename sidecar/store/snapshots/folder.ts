@@ -116,6 +116,7 @@ export class SnapshotFolder {
     const written = await guarded('a snapshot cannot be written', async () => {
       const done = await writer.finish(own, app, this.#pathOf(own.point));
       this.#sync();
+      // step: snapshot kept
       return done;
     });
     this.#add(written);
@@ -127,6 +128,7 @@ export class SnapshotFolder {
     const sessions = await this.read({ meta }, 'sessions');
     const replies = await this.read({ meta }, 'replies');
     const { cluster, node, point, config } = meta;
+    // step: snapshot to be stripped
     const writer = await this.begin();
     const app = { format: meta.appFormat, full: false, sha256: writer.appDigest() };
     await this.keep(writer, { cluster, node, point, config, sessions, replies }, app);
@@ -134,7 +136,9 @@ export class SnapshotFolder {
   }
 
   async remove({ meta }: Pick<Snapshot, 'meta'>): Promise<void> {
+    // step: snapshot to be removed
     await guarded('a snapshot cannot be removed', () => rm(this.#pathOf(meta.point), { force: true }));
+    // step: snapshot removed
     this.#snapshots = this.#snapshots.filter((one) => one.meta.point.index !== meta.point.index);
   }
 
@@ -150,6 +154,7 @@ export class SnapshotFolder {
     return await guarded('a snapshot cannot be fetched', async () => {
       for (const other of await readdir(this.#folder))
         if (other.endsWith('.part') && other !== name) await rm(join(this.#folder, other), { force: true });
+      // step: other fetches given up
       return Incoming.open(join(this.#folder, name), Buffer.from(digest), size);
     });
   }
@@ -165,11 +170,13 @@ export class SnapshotFolder {
         await incoming.discard();
         return undefined;
       }
+      // step: fetched snapshot checked
       await incoming.sync();
       // step: fetched snapshot synced
       await rename(incoming.path, this.#pathOf(meta.point));
-      this.#sync();
       // step: fetched snapshot renamed
+      this.#sync();
+      // step: fetched snapshot kept
       const snapshot = { meta, digest: incoming.digest, bytes: incoming.size };
       this.#add(snapshot);
       return snapshot;

@@ -26,6 +26,7 @@ export class Incoming {
 
   static async open(path: string, digest: Buffer, size: number): Promise<Incoming> {
     const file = await open(path, 'a+', 0o600);
+    // step: fetched snapshot file made
     const { size: have } = await file.stat();
     if (have > size) await file.truncate(0);
     return new Incoming(path, digest, size, file, have > size ? 0 : have);
@@ -71,6 +72,8 @@ export class Incoming {
 
   async discard(): Promise<void> {
     await this.#file.close();
+    // step: damaged fetch closed
     await rm(this.path, { force: true });
+    // step: damaged fetch gone
   }
 }

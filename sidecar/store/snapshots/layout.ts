@@ -134,22 +134,27 @@ function partOf(raw: Part | null): Part {
 
 /** Reads exactly so many bytes. Throws StoreError. */
 export async function readAt(file: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  const { bytesRead } = await file.read(buffer, 0, length, offset);
-  if (bytesRead < length) throw new StoreError('FAULT', 'a snapshot is shorter than it says');
+  return readInto(file, Buffer.allocUnsafe(length), offset);
+}
+
+/** Fills `buffer`. Throws StoreError. */
+async function readInto(file: FileHandle, buffer: Buffer, offset: number): Promise<Buffer> {
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, offset);
+  if (bytesRead < buffer.length) throw new StoreError('FAULT', 'a snapshot is shorter than it says');
   return buffer;
 }
 
-/** Are all parts what the index part says? Reads the whole file, a piece at a time. */
+/** Are all parts what the index part says? Reads the whole file, a piece at a time, into the same memory. */
 export async function verify(file: FileHandle, meta: SnapshotMeta): Promise<boolean> {
   const magic = await readAt(file, 0, MAGIC.length);
   if (!magic.equals(MAGIC)) return false;
+  const piece = Buffer.allocUnsafeSlow(READ_BYTES);
   for (const part of PARTS) {
     const { bytes, sha256 } = meta[part];
     const hash = createHash('sha256');
     const begins = offsetOf(meta, part);
     for (let at = 0; at < bytes; at += READ_BYTES)
-      hash.update(await readAt(file, begins + at, Math.min(READ_BYTES, bytes - at)));
+      hash.update(await readInto(file, piece.subarray(0, Math.min(READ_BYTES, bytes - at)), begins + at));
     if (!hash.digest().equals(Buffer.from(sha256))) return false;
   }
   return true;

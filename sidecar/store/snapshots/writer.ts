@@ -44,6 +44,7 @@ export class SnapshotWriter {
   /** Makes `path`, which must not be there. */
   static async begin(path: string): Promise<SnapshotWriter> {
     const file = await open(path, 'wx', 0o600);
+    // step: snapshot file made
     const writer = new SnapshotWriter(path, file);
     await writer.#write(MAGIC);
     // step: snapshot begun
@@ -77,6 +78,7 @@ export class SnapshotWriter {
     const { sessions, replies, ...rest } = own;
     await this.#write(sessions);
     await this.#write(replies);
+    // step: snapshot own part written
     const meta: SnapshotMeta = {
       ...rest,
       full: app.full,
@@ -99,7 +101,9 @@ export class SnapshotWriter {
   /** It will not be finished. */
   async abandon(): Promise<void> {
     await this.#file.close();
+    // step: abandoned snapshot closed
     await rm(this.#path, { force: true });
+    // step: abandoned snapshot gone
   }
 
   async #write(data: Uint8Array): Promise<void> {

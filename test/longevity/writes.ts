@@ -1,0 +1,227 @@
+/**
+ * Many writes to few keys: what each node needs of disk and memory meanwhile, how soon all are back after a kill -9 of
+ * everything, and what a node costs that joins under full load.
+ */
+import { percentile } from '../bench/measure.ts';
+import type { Child } from '../bench/processes.ts';
+import { KEY_BYTES } from '../bench/protocol.ts';
+import { type LongCluster, type LongNode, latencies, type NodeSample } from './cluster.ts';
+import { type Bounds, boundsOf } from './limits.ts';
+import { atLeast, atMost, type Figure, holds, mb, perSecond, told } from './report.ts';
+
+export interface WritesOptions {
+  readonly writes: number;
+  readonly keys: number;
+  readonly clients: number;
+  readonly valueBytes: number;
+  readonly snapshotBytes: number;
+  readonly rssBytes: number;
+  readonly windowMs: number;
+  readonly progress: (line: string) => void;
+}
+
+const SAMPLE_MS = 1_000;
+const READY_LIMIT_MS = 5_000;
+/** A heap settles slowly: so much more is none that grows without end. */
+const CREEP_BYTES = 48e6;
+const SETTLE_MS = 5_000;
+const FOR_EVER_MS = 3_600_000;
+/** While a node joins, at least this share of the throughput before. */
+const SHARE = 0.9;
+
+export async function manyWrites(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
+  await cluster.start(3);
+  const figures = await fill(cluster, options);
+  figures.push(...(await restart(cluster)));
+  figures.push(...(await join(cluster, options)));
+  return figures;
+}
+
+async function fill(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
+  const { writes, keys, clients, valueBytes, progress } = options;
+  const bounds = boundsOf({ ...options, stateBytes: keys * (KEY_BYTES + 4 + valueBytes) });
+  const worst = new Worst();
+  const { result } = cluster.load({ clients, keys, valueBytes, measureMs: 0, operations: writes });
+  const took = { done: false };
+  const ended = result.finally(() => {
+    took.done = true;
+  });
+  ended.catch(() => undefined);
+  while (!took.done) {
+    const all = await Promise.race([
+      cluster.place.broken,
+      Promise.all(cluster.nodes.map((node) => cluster.sample(node))),
+    ]);
+    for (const sample of all) worst.see(sample);
+    progress(all.map(sampleText).join('  |  '));
+    await Promise.race([ended.catch(() => undefined), new Promise((done) => setTimeout(done, SAMPLE_MS))]);
+  }
+  const { completed, seconds, errors } = await ended;
+  const sorted = latencies(cluster.place);
+  const ms = (q: number): string => `${(percentile(sorted, q) / 1_000).toFixed(1)} ms`;
+  return [
+    told(
+      `${completed.toLocaleString('en-US')} writes to ${keys} keys, ${clients} clients`,
+      perSecond(completed / seconds),
+    ),
+    told('latency p50, p99, max', `${ms(0.5)}, ${ms(0.99)}, ${ms(1)}`),
+    holds(
+      'every write was acknowledged',
+      completed === writes && Object.keys(errors).length === 0,
+      JSON.stringify(errors),
+    ),
+    told('bytes of all records', mb(completed * (valueBytes + KEY_BYTES))),
+    ...worst.figures(bounds),
+  ];
+}
+
+function sampleText(sample: NodeSample): string {
+  const { id, rssBytes, heap, logFileBytes, snapshotFileBytes, status, loopLagMs } = sample;
+  const disk = `log ${mb(logFileBytes)}, snapshots ${mb(snapshotFileBytes)}`;
+  return `${id} ${status.role[0]} ${status.firstIndex}-${status.lastIndex}, ${mb(rssBytes)} (heap ${mb(heap.used)} of ${mb(heap.bytes)}, ${mb(heap.external)} outside), ${disk}, ${loopLagMs.toFixed(0)} ms`;
+}
+
+/** The most that was seen of each, by node. */
+class Worst {
+  readonly #seen = new Map<string, { rss: number; log: number; snapshots: number; lag: number }>();
+  /** By node: every look at its memory, beside how far it was. */
+  readonly #memory = new Map<string, { index: number; rss: number }[]>();
+  readonly #terms = new Set<number>();
+
+  see({ id, rssBytes, logFileBytes, snapshotFileBytes, status, loopLagMs }: NodeSample): void {
+    const seen = this.#seen.get(id) ?? { rss: 0, log: 0, snapshots: 0, lag: 0 };
+    this.#seen.set(id, {
+      rss: Math.max(seen.rss, rssBytes),
+      log: Math.max(seen.log, logFileBytes),
+      snapshots: Math.max(seen.snapshots, snapshotFileBytes),
+      lag: Math.max(seen.lag, loopLagMs),
+    });
+    const memory = this.#memory.get(id) ?? [];
+    memory.push({ index: status.lastIndex, rss: rssBytes });
+    this.#memory.set(id, memory);
+    this.#terms.add(status.term);
+  }
+
+  /** What the second half of the writes took beyond the first, at their peaks. Small where memory is bounded, not merely slow. */
+  #creep(id: string): number {
+    const memory = this.#memory.get(id) ?? [];
+    const half = (memory.at(-1)?.index ?? 0) / 2;
+    const peak = (late: boolean): number =>
+      Math.max(...memory.filter(({ index }) => index > half === late).map(({ rss }) => rss));
+    return peak(true) - peak(false);
+  }
+
+  figures({ logFileBytes, snapshotFileBytes, rssBytes }: Bounds): Figure[] {
+    const figures = [...this.#seen].flatMap(([id, { rss, log, snapshots, lag }]) => [
+      atMost(`${id}: log on the disk, peak`, log, logFileBytes, mb),
+      atMost(`${id}: snapshots on the disk, peak`, snapshots, snapshotFileBytes, mb),
+      atMost(`${id}: resident memory, peak`, rss, rssBytes, mb),
+      atMost(
+        `${id}: the same, of the second half of the writes beyond the first`,
+        this.#creep(id),
+        CREEP_BYTES,
+        mb,
+      ),
+      told(`${id}: event loop late, worst`, `${lag.toFixed(0)} ms`),
+    ]);
+    return [...figures, told('terms while it was written', String(this.#terms.size))];
+  }
+}
+
+async function restart(cluster: LongCluster): Promise<Figure[]> {
+  const last = Math.max(
+    ...(await Promise.all(cluster.nodes.map((node) => cluster.status(node)))).map(
+      ({ commitIndex }) => commitIndex,
+    ),
+  );
+  await cluster.killAll();
+  const from = performance.now();
+  for (const node of cluster.nodes) cluster.startNode(node);
+  await cluster.ready(cluster.nodes);
+  const ms = performance.now() - from;
+  const states = await Promise.all(cluster.nodes.map((node) => cluster.stateOf(node, last)));
+  return [
+    atMost(
+      'kill -9 of everything, until all nodes are ready',
+      ms,
+      READY_LIMIT_MS,
+      (value) => `${(value / 1_000).toFixed(2)} s`,
+    ),
+    holds('all apps have the same state', new Set(states).size === 1),
+  ];
+}
+
+async function join(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
+  const { clients, keys, valueBytes, windowMs, progress } = options;
+  const old = [...cluster.nodes];
+  const leader = await cluster.leader();
+  const { child } = cluster.load({ clients, keys, valueBytes, measureMs: FOR_EVER_MS, operations: 0 });
+  await pause(SETTLE_MS);
+  const elections = await electionsOf(cluster, old);
+  const { term } = await cluster.status(leader);
+  const before = await throughput(cluster, leader, () => pause(windowMs));
+  progress(`before: ${perSecond(before)}`);
+
+  const fresh = await cluster.layOut('n4');
+  fresh.args = [...fresh.args, '--join', `http://${leader.http}`];
+  const from = performance.now();
+  let joinedMs = Number.NaN;
+  const during = await throughput(cluster, leader, async () => {
+    cluster.startNode(fresh);
+    await cluster.until('n4 votes', async () =>
+      (await cluster.status(leader)).membership.voters.includes('n4'),
+    );
+    joinedMs = performance.now() - from;
+    await pause(Math.max(0, windowMs - joinedMs));
+  });
+  progress(`during: ${perSecond(during)}; n4 voted after ${(joinedMs / 1_000).toFixed(1)} s`);
+  const after = await throughput(cluster, leader, () => pause(windowMs));
+  const now = await cluster.status(leader);
+  const moreElections = (await electionsOf(cluster, old)) - elections;
+  await stopLoad(child);
+  const states = await Promise.all(cluster.nodes.map((node) => cluster.stateOf(node, now.commitIndex)));
+  return [
+    told('throughput before a node joins', perSecond(before)),
+    atLeast('throughput while it joins', during, SHARE * before, perSecond),
+    told('throughput after it has joined', perSecond(after)),
+    told('from its start until it votes', `${(joinedMs / 1_000).toFixed(1)} s`),
+    atLeast('snapshots it was given', await installed(cluster, fresh), 1, String),
+    holds(
+      'no election, the same leader and term',
+      moreElections === 0 && now.term === term && now.role === 'LEADER',
+      `${moreElections} elections`,
+    ),
+    holds('all four apps have the same state', new Set(states).size === 1),
+  ];
+}
+
+async function stopLoad(child: Child): Promise<void> {
+  child.process.kill('SIGKILL');
+  await child.ended;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Commits a second while `work` goes on. */
+async function throughput(
+  cluster: LongCluster,
+  leader: LongNode,
+  work: () => Promise<void>,
+): Promise<number> {
+  const { commitIndex } = await cluster.status(leader);
+  const from = performance.now();
+  await Promise.race([cluster.place.broken, work()]);
+  const now = await cluster.status(leader);
+  return ((now.commitIndex - commitIndex) * 1_000) / (performance.now() - from);
+}
+
+async function electionsOf(cluster: LongCluster, nodes: readonly LongNode[]): Promise<number> {
+  const counts = await Promise.all(
+    nodes.map((node) => cluster.metric(node, 'outrigger_elections_started_total')),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function installed(cluster: LongCluster, node: LongNode): Promise<number> {
+  return cluster.metric(node, 'outrigger_snapshots_total{outcome="INSTALLED"}');
+}

@@ -1,0 +1,2 @@
+/** The names of all steps in the source, sorted. */
+export function allSteps(): string[];
