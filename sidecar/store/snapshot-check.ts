@@ -7,7 +7,9 @@
  *    A snapshot is of committed entries, so it is carried out.
  *  - A snapshot says of an entry of the log what the log does not: the snapshot is dropped. Where the log relied on it, see above.
  *
- * MUST: never let a log without its beginning count as a whole one.
+ *  - A snapshot without the app's bytes reaches beyond the end of the log, or the log begins empty: the snapshot is dropped.
+ *
+ * MUST: never let a log without its beginning count as a whole one, nor a snapshot say that more is committed than the log has.
  */
 import { ORIGIN, type SnapshotPoint } from '../../shared/entry.ts';
 import type { LogShape } from './log-shape.ts';
@@ -34,6 +36,14 @@ export async function checkSnapshots(
     folder.damaged.push(`the snapshot ${index}@${term} is of another log`);
     await folder.remove(snapshot);
   }
+  const findings = judge(shape, base, folder);
+  // What is beyond the end of the log says that more was committed than it has: it must not be believed.
+  const end = findings.begins?.index ?? shape.lastIndex;
+  for (const snapshot of [...folder.all]) if (snapshot.meta.point.index > end) await folder.remove(snapshot);
+  return findings;
+}
+
+function judge(shape: LogShape, base: Base, folder: SnapshotFolder): SnapshotFindings {
   const full = folder.newestFull?.meta;
   const newest = full?.point;
   if (full !== undefined && full.point.index > shape.lastIndex)
