@@ -211,7 +211,9 @@ export interface TellReply extends ForwardHeader {
 /** Asks for bytes of a snapshot of everything up to `index`, an entry of `term`; `index` 0: of the newest one. */
 export interface SnapshotAsk extends ForwardHeader {
   readonly type: 'SnapshotAsk';
+  /** 0: the newest one, of everything up to `least` at least. Where there is none, one is taken, to be asked for again. */
   readonly index: number;
+  readonly least: number;
   readonly term: number;
   readonly offset: number;
   /** At most so many bytes. */

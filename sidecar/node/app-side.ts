@@ -48,7 +48,10 @@ export class AppSide {
         log.error(finding, describeFinding(finding));
         this.#node.recorder.appsDiffer(finding, describeFinding(finding));
       },
-      condemned: (finding) => this.#condemned(describeFinding(finding), finding.through),
+      condemned: (finding) => {
+        this.#condemned(describeFinding(finding), finding.through);
+        this.#node.snapshots?.condemned(finding.after);
+      },
     });
   }
 

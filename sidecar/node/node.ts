@@ -125,6 +125,8 @@ export class Node implements RoutingPort {
   #waitingSince = 0;
   #expiryDue = 0;
   #committedByCore = 0;
+  /** The snapshot that was outrun last. */
+  #outrunAt = 0;
   #housekeeping: NodeJS.Timeout | undefined;
   /** Set while nothing new is taken: the process stops, or the disk is full. */
   closed: Refusal | undefined;
@@ -290,6 +292,9 @@ export class Node implements RoutingPort {
   /** For the app of this node `peer` is this node. */
   snapshotOutrun(peer: string, index: number, first: number): void {
     this.recorder.snapshotOutrun(peer, index, first);
+    // Once for each: it may happen again and again.
+    if (this.#outrunAt === index) return;
+    this.#outrunAt = index;
     this.options.log.warn(
       { peer, index, first },
       'a snapshot was taken, and by then the log began behind it: keep more of the log (--snapshot-bytes, --snapshot-entries) or send faster (--snapshot-send-bytes)',

@@ -196,6 +196,7 @@ export class Recorder {
 
   /** What is kept of the log is less than comes in while a snapshot is sent, or while an app takes one. */
   snapshotOutrun(peer: string, index: number, first: number): void {
+    if (this.#repeats('SNAPSHOT_OUTRUN', peer, String(index), LIMITS.sameEventMs)) return;
     this.#record({ kind: 'SNAPSHOT_OUTRUN', cause: 'GAP', peer, index, through: first });
   }
 

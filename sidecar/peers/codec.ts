@@ -360,9 +360,21 @@ function readTellVersion({ group, from, to }: Head, body: Body<TellVersion>): Te
 function readSnapshotAsk({ group, from, to }: Head, body: Body<SnapshotAsk>): SnapshotAsk {
   const index = safe(body.index, 'index');
   const term = safe(body.term, 'term');
+  const least = safe(body.least, 'least');
   const offset = safe(body.offset, 'offset');
   const { length } = body;
-  return { type: 'SnapshotAsk', group, from, to, id: safe(body.id, 'id'), index, term, offset, length };
+  return {
+    type: 'SnapshotAsk',
+    group,
+    from,
+    to,
+    id: safe(body.id, 'id'),
+    index,
+    term,
+    least,
+    offset,
+    length,
+  };
 }
 
 function readSnapshotData({ group, from, to }: Head, body: Body<SnapshotData>): SnapshotData {

@@ -3,6 +3,8 @@
  * lost, twice or different for it.
  */
 import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { AppClient } from '../support/app-client.ts';
 import { type Daemon, Daemons } from '../support/daemons.ts';
 import { freshState, SnapshotApp } from '../support/snapshot-app.ts';
@@ -130,6 +132,41 @@ describe('snapshots', function () {
     await daemons.until('a leader is there', async () => (await daemons.leaderOf(again)) !== undefined);
     for (const app of apps) await applied(app, last);
     assert.deepEqual([...new Set(apps.map((app) => app.dump))], [dump]);
+  });
+
+  it('gives nobody what an app with a wrong state gave, also not that app when it comes without its state', async () => {
+    const EVERY = 1_000;
+    const all = await daemons.cluster(3, { flags: FLAGS });
+    const hashing = { hashEvery: EVERY };
+    const leader = (await daemons.leaderOf(all)) ?? assert.fail('no leader');
+    const wrong = all.find((daemon) => daemon !== leader) ?? assert.fail();
+    const first = attach(wrong, hashing);
+    const others = all.filter((daemon) => daemon !== wrong).map((daemon) => attach(daemon, hashing));
+    const through = await client(leader);
+    await write(through, EVERY + 50);
+    await applied(first, EVERY + 50);
+    first.state.values.set('poison', 'a bug of this app');
+    await write(through, EVERY - 200);
+    await daemons.until('there is a snapshot of the wrong state', async () => {
+      return ((await daemons.status(wrong))?.snapshotIndex ?? 0) > EVERY + 200;
+    });
+    await write(through, 400);
+    await daemons.until('it is found out', async () => {
+      return (await daemons.status(wrong))?.app.condition === 'DIVERGED';
+    });
+    await first.close();
+    const folder = join(wrong.dir, 'snapshots');
+    await daemons.until('its snapshots have no state any more', async () =>
+      readdirSync(folder).every((name) => statSync(join(folder, name)).size < 4_000),
+    );
+    // What it knows of that is in its memory; what it has of it on its disk must be gone.
+    await wrong.child.kill();
+    await daemons.launch(wrong, wrong.members, {}, FLAGS);
+    const again = attach(wrong, hashing);
+    const last = await write(through, 50);
+    for (const app of [again, ...others]) await applied(app, last);
+    assert.deepEqual([...new Set([again, ...others].map((app) => app.dump))], [again.dump]);
+    assert.ok(!again.state.values.has('poison'));
   });
 
   it('keeps the replies of sessions', async () => {

@@ -12,6 +12,8 @@ export interface SnapshotAppOptions {
   readonly snapshots?: SnapshotSupport;
   /** Keeps its state when it is closed and opened again. */
   readonly state?: KeptState;
+  /** Tells the hash of its state at each multiple of this index. */
+  readonly hashEvery?: number;
 }
 
 /** What an app that keeps its own state would have on its disk. */
@@ -26,6 +28,7 @@ export const freshState = (): KeptState => ({ values: new Map(), applied: 0, has
 export class SnapshotApp {
   readonly #socket: string;
   readonly #snapshots: SnapshotSupport;
+  readonly #hashEvery: number;
   readonly state: KeptState;
   #client: AppClient | undefined;
   #closed = false;
@@ -40,7 +43,9 @@ export class SnapshotApp {
   beforeChunk: (at: number) => Promise<void> | void = () => undefined;
   readonly #ended: Promise<void>;
 
-  constructor(socket: string, { snapshots = 'BLOB', state = freshState() }: SnapshotAppOptions = {}) {
+  constructor(socket: string, options: SnapshotAppOptions = {}) {
+    const { snapshots = 'BLOB', state = freshState(), hashEvery = Number.POSITIVE_INFINITY } = options;
+    this.#hashEvery = hashEvery;
     this.#socket = socket;
     this.#snapshots = snapshots;
     this.state = state;
@@ -118,14 +123,23 @@ export class SnapshotApp {
   }
 
   #apply(client: AppClient, { entries, through, hash }: EntriesFrame): void {
+    let told: { index: number; hash: Uint8Array } | undefined;
+    let due = (Math.floor(this.state.applied / this.#hashEvery) + 1) * this.#hashEvery;
+    const upTo = (index: number): void => {
+      for (; due <= index; due += this.#hashEvery)
+        told = { index: due, hash: createHash('sha256').update(this.dump).digest() };
+    };
     const results = entries.map(({ index, command }) => {
+      upTo(index - 1);
       const [key = '', value = ''] = Buffer.from(command).toString().split('=');
       this.state.values.set(key, value);
       return { index, result: Buffer.from(`${this.state.values.size}`) };
     });
+    upTo(through);
     this.state.applied = through;
     this.state.hash = Uint8Array.from(hash);
-    client.send({ type: 'applied', through, results, durableThrough: through });
+    const stateHash = told === undefined ? {} : { stateHash: told };
+    client.send({ type: 'applied', through, results, durableThrough: through, ...stateHash });
   }
 
   async #give(client: AppClient): Promise<void> {

@@ -262,7 +262,7 @@ export function everyMessage(from: string, to: string): PeerMessage[] {
       change: { act: 'ADD', id: 'n4', peer: '127.0.0.1:7', learner: true, replaces: 'n1', priority: -3 },
     },
     { type: 'ForwardChanged', ...forward, index: 9, refused: 'OVERLOADED', message: 'not now' },
-    { type: 'SnapshotAsk', ...forward, index: 8, term: 2, offset: 2 ** 33, length: 65_536 },
+    { type: 'SnapshotAsk', ...forward, index: 8, term: 2, least: 9, offset: 2 ** 33, length: 65_536 },
     {
       ...{ type: 'SnapshotData', ...forward, index: 8, term: 2, offset: 2 ** 33, data: command },
       ...{ size: 2 ** 33 + 9, digest: Buffer.alloc(32, 7) },

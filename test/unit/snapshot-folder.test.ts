@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ZERO_HASH } from '../../shared/entry.ts';
 import { type Snapshot, SnapshotFolder } from '../../sidecar/store/snapshots/folder.ts';
+import { SnapshotGone } from '../../sidecar/store/snapshots/turns.ts';
 
 const APP_BYTES = Buffer.alloc(3_000_000, 'state ');
 
@@ -55,5 +56,45 @@ describe('the snapshots of a data folder', () => {
     assert.equal(await folder.usable(older), true);
     assert.deepEqual(folder.all, [older]);
     assert.deepEqual(readdirSync(join(data, 'snapshots')), ['7-1.snap']);
+  });
+
+  it('has its own parts in it, and can be read while it becomes bare, and after', async () => {
+    const folder = await SnapshotFolder.open(data);
+    const full = await take(folder, 7);
+    const reads: Promise<Buffer>[] = [];
+    const read = (): void => void reads.push(folder.read(full, 'sessions'), folder.read(full, 'replies'));
+    const stripped = folder.strip(full).finally(() => {
+      for (let at = 0; at < 5; at++) read();
+    });
+    for (let at = 0; at < 50; at++) {
+      read();
+      await new Promise(setImmediate);
+    }
+    await stripped;
+    const texts = (await Promise.all(reads)).map(String);
+    assert.deepEqual([...new Set(texts)], ['sessions', 'replies']);
+    assert.equal(folder.newest?.meta.full, false);
+  });
+
+  it("keeps the app's bytes for who holds them, and to the end for who reads them", async () => {
+    const folder = await SnapshotFolder.open(data);
+    const full = await take(folder, 7);
+    folder.hold(7, Number.POSITIVE_INFINITY);
+    await folder.strip(full);
+    assert.equal(folder.newestFull?.meta.point.index, 7);
+    folder.hold(7, 0);
+    const pieces = folder.app(full);
+    const first = (await pieces.next()).value as Buffer;
+    await folder.strip(full);
+    assert.equal(folder.newestFull?.meta.point.index, 7);
+    await folder.strip(full, true);
+    assert.equal(folder.newestFull, undefined);
+    const rest: Buffer[] = [];
+    for await (const piece of pieces) rest.push(piece);
+    assert.ok(Buffer.concat([first, ...rest]).equals(APP_BYTES));
+    await assert.rejects(folder.app(full).next(), SnapshotGone);
+    await assert.rejects(folder.chunk(full, 0, 10), SnapshotGone);
+    await folder.remove(full);
+    await assert.rejects(folder.read(full, 'sessions'), SnapshotGone);
   });
 });

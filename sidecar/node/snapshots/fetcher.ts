@@ -29,9 +29,11 @@ export interface FetcherPort {
 
 export interface FetchJob {
   readonly from: string;
-  /** Index 0: the newest one, whatever it is. */
+  /** Index 0: the newest one. */
   index: number;
   term: number;
+  /** Where it is the newest one that is wanted: of everything up to here at least. */
+  readonly least: number;
   size: number;
   have: number;
 }
@@ -59,12 +61,12 @@ export class SnapshotFetcher {
   }
 
   /** Fetches that one, unless it is being fetched. Another one that is being fetched is given up. */
-  fetch(from: string, index: number, term: number): void {
+  fetch(from: string, index: number, term: number, least = 0): void {
     const job = this.#job;
     if (job !== undefined && job.from === from && job.index === index && job.term === term) return;
     if (this.#writing) return;
     if (job !== undefined) this.#giveUp(`${from} offers another one`);
-    this.#job = { from, index, term, size: 0, have: 0 };
+    this.#job = { from, index, term, least, size: 0, have: 0 };
     this.#ask();
   }
 
@@ -150,6 +152,7 @@ export class SnapshotFetcher {
       id: this.#id,
       index,
       term,
+      least: job.least,
       offset,
       length,
     });

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS } from '../../../shared/limits.ts';
 import type { SnapshotAsk, SnapshotData } from '../../../shared/messages.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+import { SnapshotGone } from '../../store/snapshots/turns.ts';
 import { piecePassed } from './garbage.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -15,7 +16,7 @@ const NOTHING = new Uint8Array(0);
 export interface GiverPort {
   readonly bytesPerSecond: number;
   send(message: SnapshotData): void;
-  /** Somebody asks for the newest snapshot, and there is none. */
+  /** Somebody asks for the newest snapshot, and there is none that is new enough. */
   wanted(): void;
   /** Are its bytes what was written? Where they are not, it is gone. */
   usable(snapshot: Snapshot): Promise<boolean>;
@@ -95,8 +96,9 @@ export class SnapshotGiver {
     return wait;
   }
 
-  #find({ index, term }: SnapshotAsk): Snapshot | undefined {
-    if (index === 0) return this.#folder.newestFull;
+  #find({ index, term, least }: SnapshotAsk): Snapshot | undefined {
+    const newest = this.#folder.newestFull;
+    if (index === 0) return newest !== undefined && newest.meta.point.index >= least ? newest : undefined;
     return this.#folder.full.find(({ meta }) => meta.point.index === index && meta.point.term === term);
   }
 
@@ -125,6 +127,7 @@ export class SnapshotGiver {
       },
       (error: unknown) => {
         this.#answering.delete(ask.from);
+        if (error instanceof SnapshotGone) return this.#haveNone(ask);
         this.#port.fault(error instanceof Error ? error : new Error(String(error)));
       },
     );

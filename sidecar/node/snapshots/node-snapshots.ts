@@ -13,6 +13,7 @@ import { addReplies } from '../../machine/session-codec.ts';
 import type { SnapshotSample } from '../../record/snapshot-metrics.ts';
 import { StoreError } from '../../store/contract.ts';
 import type { Snapshot, SnapshotFolder } from '../../store/snapshots/folder.ts';
+import type { SnapshotMeta } from '../../store/snapshots/layout.ts';
 import type { Node } from '../node.ts';
 import { compactionPoint, type Need } from './compactor.ts';
 import { type FetchJob, SnapshotFetcher } from './fetcher.ts';
@@ -42,6 +43,8 @@ export class NodeSnapshots {
   #writtenAtBase: number;
   #spread = Math.random() * SPREAD;
   #notBefore = 0;
+  /** How often a peer was asked for its newest one. */
+  #askedPeers = 0;
   /** How far the own state of the app is durable; undefined where it does not keep any. */
   #durableThrough: number | undefined;
   #tidying = false;
@@ -129,13 +132,17 @@ export class NodeSnapshots {
     else this.fetcher.receive(message);
   }
 
-  /** The app lacks what no snapshot here has: any peer may have it. False where none is there. */
-  fetchFromPeers(): boolean {
+  /**
+   * The app lacks what no snapshot here has: any peer may have it, the leader first, then one after the other. One of everything up
+   * to `least` is wanted. False where nobody is there to be asked.
+   */
+  fetchFromPeers(least: number): boolean {
     if (this.fetcher.job !== undefined) return true;
-    const { raft } = this.#node.driver;
-    const peers = this.#node.options.transport.links().filter(({ state }) => state === 'CONNECTED');
-    const from = peers.find(({ id }) => id === raft.leader) ?? peers[0];
-    if (from !== undefined) this.fetcher.fetch(from.id, 0, 0);
+    const { leader } = this.#node.driver.raft;
+    const links = this.#node.options.transport.links().filter(({ state }) => state === 'CONNECTED');
+    const peers = links.map(({ id }) => id).sort((a, b) => Number(b === leader) - Number(a === leader));
+    const from = peers[this.#askedPeers++ % Math.max(peers.length, 1)];
+    if (from !== undefined) this.fetcher.fetch(from, 0, 0, least);
     return from !== undefined;
   }
 
@@ -174,10 +181,11 @@ export class NodeSnapshots {
   #takeWhenDue(now: number): void {
     if (this.taker.busy || this.#node.app.applied <= this.newestIndex || !this.#isDue()) return;
     if (this.#durableThrough === undefined) {
-      if (this.taker.ask(now)) return;
+      // One whose state is wrong is not asked.
+      if (this.#node.states.barredAfter === undefined && this.taker.ask(now)) return;
       this.#notBefore = now + LIMITS.snapshotAskAgainMs;
       // No app here could give one, and the log is too long: another node's will do.
-      if (this.#overBound) this.fetchFromPeers();
+      if (this.#overBound) this.fetchFromPeers(this.newestIndex + 1);
       return;
     }
     const index = Math.min(this.#durableThrough, this.#node.app.applied);
@@ -203,6 +211,21 @@ export class NodeSnapshots {
     return this.taker.take(performance.now());
   }
 
+  /** The state of our app after `after` is wrong: what it gave since is for nobody. */
+  condemned(after: number): void {
+    const wrong = this.folder.full.filter(({ meta }) => this.#isWrong(meta, after));
+    Promise.all(wrong.map((snapshot) => this.folder.strip(snapshot, true))).then(
+      () => this.#changed(),
+      (error: Error) => this.#fault(error),
+    );
+    // Not only then: the core is to offer none of them from now on.
+    this.#tellCore();
+  }
+
+  #isWrong({ node, point }: SnapshotMeta, after: number): boolean {
+    return node === this.#node.id && point.index > after;
+  }
+
   async #pointAt(index: number): Promise<LogPoint | undefined> {
     // The log may begin right behind it.
     const known = this.folder.all.find(({ meta }) => meta.point.index === index);
@@ -222,7 +245,10 @@ export class NodeSnapshots {
     const { bytes } = snapshot;
     this.log.info({ index, term, bytes, ms: Math.round(ms), full: snapshot.meta.full }, 'snapshot taken');
     this.#node.recorder.snapshotTaken(index, bytes, ms);
-    this.#changed();
+    const { barredAfter } = this.#node.states;
+    // It was begun before that was known.
+    if (barredAfter !== undefined && index > barredAfter) this.condemned(barredAfter);
+    else this.#changed();
   }
 
   #gaveUp(reason: string): void {
@@ -299,7 +325,10 @@ export class NodeSnapshots {
   }
 
   #tellCore(): void {
-    const points = this.folder.full.map(({ meta }) => meta.point);
+    const { barredAfter = Number.POSITIVE_INFINITY } = this.#node.states;
+    const points = this.folder.full
+      .filter(({ meta }) => !this.#isWrong(meta, barredAfter))
+      .map(({ meta }) => meta.point);
     this.#node.driver.step({ type: 'snapshots', points });
   }
 

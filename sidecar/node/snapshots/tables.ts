@@ -9,6 +9,7 @@ import { LIMITS } from '../../../shared/limits.ts';
 import { decodeSessions } from '../../machine/session-codec.ts';
 import { concernsSessions, SessionTable } from '../../machine/session-table.ts';
 import type { SnapshotFolder } from '../../store/snapshots/folder.ts';
+import { SnapshotGone } from '../../store/snapshots/turns.ts';
 
 /** What the log is read with; `node.entries`. */
 export type ReadEntries = (
@@ -43,6 +44,8 @@ export async function tableAt(sources: TableSources, index: number): Promise<Ses
   const { current, snapshots, read } = sources;
   if (!hasTableAt(sources, index)) return undefined;
   const table = await newest(current, snapshots, index);
+  // The snapshot has gone, and the log behind it with it, while we looked.
+  if (table === undefined) return undefined;
   while (table.position < index) {
     const entries = await read(table.position + 1, index, LIMITS.appendEntries, LIMITS.logPageBytes);
     const last = entries.at(-1);
@@ -57,10 +60,15 @@ async function newest(
   current: SessionTable,
   snapshots: TableSources['snapshots'],
   index: number,
-): Promise<SessionTable> {
+): Promise<SessionTable | undefined> {
   const snapshot = snapshots?.before(index);
   const own = current.position <= index ? current : new SessionTable();
   if (snapshots === undefined || snapshot === undefined || snapshot.meta.point.index <= own.position)
     return own.clone();
-  return decodeSessions(await snapshots.read(snapshot, 'sessions'));
+  try {
+    return decodeSessions(await snapshots.read(snapshot, 'sessions'));
+  } catch (error) {
+    if (error instanceof SnapshotGone) return undefined;
+    throw error;
+  }
 }

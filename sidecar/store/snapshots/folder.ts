@@ -11,12 +11,13 @@
  */
 import { hash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LogPoint } from '../../../shared/entry.ts';
 import { toStoreError } from '../file-errors.ts';
 import { Incoming } from './incoming.ts';
 import { fileBytes, offsetOf, PARTS, readAt, readMeta, type SnapshotMeta, verify } from './layout.ts';
+import { SnapshotGone, Turns } from './turns.ts';
 import { type OwnPart, SnapshotWriter } from './writer.ts';
 
 export interface Snapshot {
@@ -32,6 +33,10 @@ const NAME = /^(\d+)-(\d+)\.snap$/;
 
 export class SnapshotFolder {
   readonly #folder: string;
+  readonly #turns = new Turns();
+  /** By index: who reads the app's bytes now, and until when they are kept for somebody who is about to. */
+  readonly #readers = new Map<number, number>();
+  readonly #heldUntil = new Map<number, number>();
   #snapshots: Snapshot[] = [];
   /** Those of before the start whose app's bytes nobody has looked at since. */
   readonly #unchecked = new Set<SnapshotMeta>();
@@ -113,33 +118,56 @@ export class SnapshotFolder {
     own: OwnPart,
     app: { format: string; full: boolean; sha256: Buffer },
   ): Promise<Snapshot> {
-    const written = await guarded('a snapshot cannot be written', async () => {
-      const done = await writer.finish(own, app, this.#pathOf(own.point));
-      this.#sync();
-      // step: snapshot kept
-      return done;
-    });
+    return guarded('a snapshot cannot be written', () =>
+      this.#turns.take(own.point.index, () => this.#finish(writer, own, app)),
+    );
+  }
+
+  async #finish(
+    writer: SnapshotWriter,
+    own: OwnPart,
+    app: { format: string; full: boolean; sha256: Buffer },
+  ): Promise<Snapshot> {
+    const written = await writer.finish(own, app, this.#pathOf(own.point));
+    this.#sync();
+    // step: snapshot kept
     this.#add(written);
     return written;
   }
 
-  /** A full snapshot that is not to be given to anybody any more becomes bare. Throws StoreError. */
-  async strip({ meta }: Snapshot): Promise<void> {
+  /**
+   * A full snapshot that is not to be given to anybody any more becomes bare; not where somebody holds it, unless it is `wrong`.
+   * Throws StoreError.
+   */
+  async strip(snapshot: Snapshot, wrong = false): Promise<void> {
+    const { meta } = snapshot;
+    const { index } = meta.point;
+    if (!wrong && this.isHeld(index)) return;
     const sessions = await this.read({ meta }, 'sessions');
     const replies = await this.read({ meta }, 'replies');
     const { cluster, node, point, config } = meta;
     // step: snapshot to be stripped
     const writer = await this.begin();
     const app = { format: meta.appFormat, full: false, sha256: writer.appDigest() };
-    await this.keep(writer, { cluster, node, point, config, sessions, replies }, app);
+    await guarded('a snapshot cannot be written', () =>
+      this.#turns.take(index, async () => {
+        if ((!wrong && this.isHeld(index)) || !this.#isThere(snapshot)) await writer.abandon();
+        else await this.#finish(writer, { cluster, node, point, config, sessions, replies }, app);
+      }),
+    );
     // step: snapshot stripped
   }
 
   async remove({ meta }: Pick<Snapshot, 'meta'>): Promise<void> {
     // step: snapshot to be removed
-    await guarded('a snapshot cannot be removed', () => rm(this.#pathOf(meta.point), { force: true }));
+    const { index } = meta.point;
+    await guarded('a snapshot cannot be removed', () =>
+      this.#turns.take(index, async () => {
+        await rm(this.#pathOf(meta.point), { force: true });
+        this.#snapshots = this.#snapshots.filter((one) => one.meta.point.index !== index);
+      }),
+    );
     // step: snapshot removed
-    this.#snapshots = this.#snapshots.filter((one) => one.meta.point.index !== meta.point.index);
   }
 
   // ---------------------------------------------------------------- from a peer
@@ -173,45 +201,80 @@ export class SnapshotFolder {
       // step: fetched snapshot checked
       await incoming.sync();
       // step: fetched snapshot synced
-      await rename(incoming.path, this.#pathOf(meta.point));
-      // step: fetched snapshot renamed
-      this.#sync();
-      // step: fetched snapshot kept
-      const snapshot = { meta, digest: incoming.digest, bytes: incoming.size };
-      this.#add(snapshot);
-      return snapshot;
+      return this.#turns.take(meta.point.index, async () => {
+        await rename(incoming.path, this.#pathOf(meta.point));
+        // step: fetched snapshot renamed
+        this.#sync();
+        // step: fetched snapshot kept
+        const snapshot = { meta, digest: incoming.digest, bytes: incoming.size };
+        this.#add(snapshot);
+        return snapshot;
+      });
     });
   }
 
   // ---------------------------------------------------------------- reading
+  // Everything here throws StoreError, or SnapshotGone where the file has gone since it was looked up.
 
-  /** Raw bytes of the file, for a peer; empty behind its end. Throws StoreError. */
-  chunk(snapshot: Snapshot, offset: number, length: number): Promise<Buffer> {
-    const take = Math.max(0, Math.min(length, snapshot.bytes - offset));
-    return this.#with(snapshot, (file) => readAt(file, offset, take));
+  /** It is to keep the app's bytes until then (`performance.now()`). */
+  hold(index: number, until: number): void {
+    this.#heldUntil.set(index, until);
   }
 
-  /**
-   * The bytes of the file from `offset` on, in pieces. It is one and the same file to the end, also where its name goes to another
-   * one meanwhile. Throws StoreError.
-   */
-  async *raw(snapshot: Snapshot, offset: number, pieceBytes: number): AsyncGenerator<Buffer> {
-    const file = await guarded('a snapshot cannot be read', () =>
-      open(this.#pathOf(snapshot.meta.point), 'r'),
-    );
+  isHeld(index: number): boolean {
+    if ((this.#readers.get(index) ?? 0) > 0) return true;
+    if ((this.#heldUntil.get(index) ?? 0) > performance.now()) return true;
+    this.#heldUntil.delete(index);
+    return false;
+  }
+
+  /** Raw bytes of the file, for a peer; empty behind its end. */
+  chunk(snapshot: Snapshot, offset: number, length: number): Promise<Buffer> {
+    const take = Math.max(0, Math.min(length, snapshot.bytes - offset));
+    return this.#reading(snapshot, (file) => readAt(file, offset, take));
+  }
+
+  /** The bytes of the file from `offset` on, in pieces: of one and the same file to the end. */
+  raw(snapshot: Snapshot, offset: number, pieceBytes: number): AsyncGenerator<Buffer> {
+    return this.#pieces(snapshot, offset, snapshot.bytes, pieceBytes);
+  }
+
+  /** The app's bytes, piece by piece: of one and the same file to the end. */
+  app(snapshot: Snapshot): AsyncGenerator<Buffer> {
+    const begins = offsetOf(snapshot.meta, 'app');
+    return this.#pieces(snapshot, begins, begins + snapshot.meta.app.bytes, APP_CHUNK_BYTES);
+  }
+
+  async *#pieces(snapshot: Snapshot, from: number, end: number, pieceBytes: number): AsyncGenerator<Buffer> {
+    const { index } = snapshot.meta.point;
+    this.#readers.set(index, (this.#readers.get(index) ?? 0) + 1);
+    let file: FileHandle | undefined;
     try {
-      for (let at = offset; at < snapshot.bytes; at += pieceBytes) {
-        const length = Math.min(pieceBytes, snapshot.bytes - at);
-        yield await guarded('a snapshot cannot be read', () => readAt(file, at, length));
-      }
+      const opened = await this.#open(snapshot);
+      file = opened;
+      for (let at = from; at < end; at += pieceBytes)
+        yield await guarded('a snapshot cannot be read', () =>
+          readAt(opened, at, Math.min(pieceBytes, end - at)),
+        );
     } finally {
-      await file.close();
+      await file?.close();
+      const others = (this.#readers.get(index) ?? 1) - 1;
+      if (others > 0) this.#readers.set(index, others);
+      else this.#readers.delete(index);
     }
   }
 
-  /** One of the sidecar's own parts. Throws StoreError. */
-  async read({ meta }: Pick<Snapshot, 'meta'>, part: 'sessions' | 'replies'): Promise<Buffer> {
-    return this.#with({ meta }, (file) => readAt(file, offsetOf(meta, part), meta[part].bytes));
+  /** One of the sidecar's own parts. It has the same ones where it has become bare. */
+  async read({ meta: { point } }: Pick<Snapshot, 'meta'>, part: 'sessions' | 'replies'): Promise<Buffer> {
+    return guarded('a snapshot cannot be read', () =>
+      this.#turns.take(point.index, async () => {
+        const now = this.#snapshots.find(({ meta }) => meta.point.index === point.index);
+        if (now === undefined || now.meta.point.term !== point.term) throw new SnapshotGone(point.index);
+        return this.#with(await open(this.#pathOf(point), 'r'), (file) =>
+          readAt(file, offsetOf(now.meta, part), now.meta[part].bytes),
+        );
+      }),
+    );
   }
 
   /**
@@ -232,38 +295,38 @@ export class SnapshotFolder {
 
   async #check(snapshot: Snapshot): Promise<boolean> {
     const { meta } = snapshot;
-    const intact = await this.#with(snapshot, (file) => verify(file, meta));
+    const intact = await this.#reading(snapshot, (file) => verify(file, meta));
     if (intact) this.#unchecked.delete(meta);
     else await this.remove(snapshot);
     return intact;
   }
 
-  /** The app's bytes, piece by piece. */
-  async *app({ meta }: Snapshot): AsyncGenerator<Buffer> {
-    const file = await guarded('a snapshot cannot be read', () => open(this.#pathOf(meta.point), 'r'));
-    const begins = offsetOf(meta, 'app');
+  #isThere({ digest }: Snapshot): boolean {
+    return this.#snapshots.some((one) => one.digest.equals(digest));
+  }
+
+  /** That very file; from now on it stays readable, whatever becomes of its name. */
+  #open(snapshot: Snapshot): Promise<FileHandle> {
+    const { point } = snapshot.meta;
+    return guarded('a snapshot cannot be read', () =>
+      this.#turns.take(point.index, () => {
+        if (!this.#isThere(snapshot)) throw new SnapshotGone(point.index);
+        return open(this.#pathOf(point), 'r');
+      }),
+    );
+  }
+
+  async #reading<T>(snapshot: Snapshot, work: (file: FileHandle) => Promise<T>): Promise<T> {
+    const file = await this.#open(snapshot);
+    return guarded('a snapshot cannot be read', () => this.#with(file, work));
+  }
+
+  async #with<T>(file: FileHandle, work: (file: FileHandle) => Promise<T>): Promise<T> {
     try {
-      for (let at = 0; at < meta.app.bytes; at += APP_CHUNK_BYTES) {
-        const length = Math.min(APP_CHUNK_BYTES, meta.app.bytes - at);
-        yield await guarded('a snapshot cannot be read', () => readAt(file, begins + at, length));
-      }
+      return await work(file);
     } finally {
       await file.close();
     }
-  }
-
-  async #with<T>(
-    { meta }: Pick<Snapshot, 'meta'>,
-    work: (file: Awaited<ReturnType<typeof open>>) => Promise<T>,
-  ) {
-    return guarded('a snapshot cannot be read', async () => {
-      const file = await open(this.#pathOf(meta.point), 'r');
-      try {
-        return await work(file);
-      } finally {
-        await file.close();
-      }
-    });
   }
 
   #pathOf({ index, term }: LogPoint): string {
@@ -307,7 +370,7 @@ async function inspect(path: string): Promise<Snapshot | undefined> {
 }
 
 async function partIsIntact(
-  file: Awaited<ReturnType<typeof open>>,
+  file: FileHandle,
   meta: SnapshotMeta,
   part: 'sessions' | 'replies',
 ): Promise<boolean> {
@@ -319,6 +382,6 @@ async function guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw toStoreError(error, what);
+    throw error instanceof SnapshotGone ? error : toStoreError(error, what);
   }
 }
