@@ -6,6 +6,7 @@
  */
 import type { NodeEvent } from '../events.ts';
 import type { NodeStatus, ProgressStatus } from '../inspect.ts';
+import { safeLine } from '../safe-text.ts';
 import { duration } from '../wording.ts';
 import { allSeen, type Finding, said, unknown } from './finding.ts';
 import { eventsOf, last, lastOfKinds, nodeOf, timingOf } from './history.ts';
@@ -104,6 +105,10 @@ function asked({ node, reach }: Subject): EvidenceItem[] {
 /** Why it is not heard; undefined when it is. */
 export function explainContact(it: Subject): Finding | undefined {
   const misses = leaderMisses(it);
+  const refused = misses === true ? turnedAway(it) : undefined;
+  if (refused !== undefined) return refused;
+  // A full disk says nothing to the leader, and that is what is to be told.
+  if (it.status?.store.state === 'NO_SPACE') return undefined;
   switch (it.reach) {
     case 'GONE':
       return down(it, misses === true || linkIsDown(it));
@@ -116,6 +121,33 @@ export function explainContact(it: Subject): Finding | undefined {
     case 'UNASKED':
       return misses === true ? unasked(it) : undefined;
   }
+}
+
+/** How a sidecar begins the reason why it does not speak with another one (docs/protocol.md, between sidecars). */
+const REFUSAL = /^(WRONG_DISK|WRONG_CLUSTER|WRONG_NODE|UNKNOWN_NODE|PROTOCOL)\b/;
+
+/** It runs, and the others do not speak with it: as its own links or the leader's say. */
+function turnedAway(it: Subject): Finding | undefined {
+  const { id, status, leader } = it;
+  const byLeader = leader?.status?.members.find((one) => one.id === id);
+  const own = status?.members.find((one) => one.id === leader?.node);
+  const who = [
+    own === undefined ? undefined : ([id, own] as const),
+    byLeader && ([leader?.node, byLeader] as const),
+  ];
+  const told = who.find((pair) => pair !== undefined && !pair[1].connected && REFUSAL.test(pair[1].reason));
+  if (told === undefined) return undefined;
+  const [by = '', { reason }] = told;
+  const sentence = safeLine(reason, 300);
+  return {
+    cause: 'FOLLOWER_REFUSED',
+    certainty: 'CERTAIN',
+    answer: `${id} runs, and is not spoken with: ${sentence}.`,
+    evidence: [said(by, `the link of ${by} says: ${sentence}`), ...leaderSays(it)],
+    next: reason.startsWith('WRONG_DISK')
+      ? `Remove ${id} from the cluster, and add it again.`
+      : `Look at how ${id} was started: its id, its cluster, its version and the addresses of the others.`,
+  };
 }
 
 function down(it: Subject, leaderAgrees: boolean): Finding {

@@ -119,7 +119,7 @@ export const addMember: Handler = async (request, response, host) => {
   const { id, peer = '', learner, replaces = '' } = body;
   const there = host.members().find((member) => member.id === id);
   if (there === undefined && peer === '')
-    throw badRequest('peer in the body is missing: where do other sidecars reach it?');
+    throw badRequest('peer in the body is missing: it says where other sidecars reach the node');
   const act = there === undefined ? 'ADD' : 'UPDATE';
   const priority = body.priority ?? there?.priority ?? 0;
   const change = { act, id, peer, learner, replaces, priority } as const;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { explain } from '../../shared/explain/explain.ts';
 import type { Certainty, Evidence, ExplainCause, NodeEvidence } from '../../shared/explain/types.ts';
-import type { ProgressStatus } from '../../shared/inspect.ts';
+import type { MemberStatus, ProgressStatus } from '../../shared/inspect.ts';
 import { answers, eventsOf, evidenceOf, NOW, progressOf, statusOf, type Told } from './model-support.ts';
 
 function leader(over: Partial<ProgressStatus> = {}, told: readonly Told[] = []): NodeEvidence {
@@ -17,6 +17,9 @@ const lost: Told = ['CONTACT_LOST', 'NO_REPLY', { peer: 'n2', ms: 300 }];
 const unheard = { lagEntries: 800, lagMs: 3_000, lastContactMs: 3_000, behind: 'NO_CONTACT' } as const;
 const trailing = { lagEntries: 800, lagMs: 3_000 } as const;
 const third = answers('n3', statusOf('n3'));
+const linkOf = (id: string, reason: string): MemberStatus => ({
+  ...{ id, peer: '127.0.0.1:7001', http: '', kind: 'VOTER', self: false, connected: false, reason },
+});
 
 function missing(link: 'SILENT' | 'RETRYING', reason: string, told: readonly Told[] = []): NodeEvidence {
   return { node: 'n2', reachable: false, reason, link, status: statusOf('n2'), events: eventsOf('n2', told) };
@@ -65,6 +68,34 @@ const cases: readonly Case[] = [
     cause: 'FOLLOWER_DOWN',
     certainty: 'LIKELY',
     because: [/its link to n2 is down: ECONNRESET/],
+  },
+  {
+    name: 'refused: it came with another disk',
+    evidence: evidenceOf(
+      leader(unheard, [lost]),
+      answers(
+        'n2',
+        statusOf('n2', { members: [linkOf('n1', 'WRONG_DISK: n2 has another disk than before')] }),
+      ),
+      third,
+    ),
+    cause: 'FOLLOWER_REFUSED',
+    certainty: 'CERTAIN',
+    because: [/the link of n2 says: WRONG_DISK: n2 has another disk/],
+  },
+  {
+    name: 'its disk is full, so that the leader hears nothing of it',
+    evidence: evidenceOf(
+      leader(unheard, [lost]),
+      answers(
+        'n2',
+        statusOf('n2', { store: { ...statusOf('n2').store, state: 'NO_SPACE', reason: 'the disk is full' } }),
+      ),
+      third,
+    ),
+    cause: 'DISK_FULL',
+    certainty: 'CERTAIN',
+    because: [/n2 says that its disk is full/],
   },
   {
     name: 'paused: silent to the leader and to us, its connections stand',

@@ -25,7 +25,10 @@ async function change(shell: Shell, flags: Flags, ask: (client: Client) => Promi
     shell.out.json(changed);
     return;
   }
-  const learners = changed.learners.length === 0 ? '' : `; ${list(changed.learners)} only learn`;
+  const learners =
+    changed.learners.length === 0
+      ? ''
+      : `; ${list(changed.learners)} only ${changed.learners.length === 1 ? 'learns' : 'learn'}`;
   shell.out.line(`voters: ${list(changed.voters)}${learners} (entry ${changed.index})`);
   if (changed.warning !== undefined) shell.err.line(`outrigger: ${changed.warning}.`);
 }

@@ -28,7 +28,8 @@ export function backupFields({ path, meta, digest, bytes, sessions }: Backup) {
 export function printBackup({ out }: Shell, backup: Backup): void {
   const { cluster, node, point, config, app, appFormat } = backup.meta;
   const { voters, learners } = config.membership;
-  const learn = learners.length === 0 ? '' : `; ${list(learners)} only learn`;
+  const learn =
+    learners.length === 0 ? '' : `; ${list(learners)} only ${learners.length === 1 ? 'learns' : 'learn'}`;
   out.table(
     [{ title: backup.path }, { title: '' }],
     [

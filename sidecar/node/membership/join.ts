@@ -44,11 +44,13 @@ export async function lookForCluster(
   self: string,
 ): Promise<JoinTarget> {
   let answer: unknown;
+  let denied = false;
   try {
     const token = await adminToken(url, tokenFile);
     const headers = new Headers(token === undefined ? {} : { authorization: `Bearer ${token}` });
     const response = await ask(new URL('/v1/status', url), { headers, signal: AbortSignal.timeout(ASK_MS) });
     answer = await response.json();
+    denied = response.status === 401;
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     throw new Error(
@@ -58,6 +60,7 @@ export async function lookForCluster(
       },
     );
   }
+  if (denied) throw new Error(`${url} wants the token of its cluster: give --token-file`);
   const status = statusSchema.safeParse(answer);
   if (!status.success) throw new Error(`${url} is no sidecar of Outrigger`);
   const found = status.data;
