@@ -122,7 +122,7 @@ export const LIMITS = {
   storeVoteBytes: 128,
   /** Newest records checked against their chain hashes at every start; older ones when they are read. */
   storeCheckBytes: 16 * 1024 * 1024,
-  /** Space kept in the data folder for the day on which the disk is full. It is dropped then, and made again once there is twice as much. */
+  /** Space kept in the data folder for the day on which the disk is full. It is dropped then, and made again once there is twice as much. None on disks of less than 64 MiB. */
   storeReserveBytes: 8 * 1024 * 1024,
   /** Newest commands handed over at start to warm the tail cache. */
   storeStartTailBytes: 8 * 1024 * 1024,

@@ -3,24 +3,31 @@
  * back lets SQLite copy its WAL and the node end in order; and since there counts as space again only what has room for it and as
  * much beside it, a disk that gets a few kilobytes now and then does not make a node lead and step down by turns.
  *
- * A file system that stores equal blocks once, or compresses, gives less back. Nothing depends on it.
+ * A file system that stores equal blocks once, or compresses, gives less back. Nothing depends on it. On a small disk there is none:
+ * it would be asked for more space than that has.
  *
  * MUST: hold its size in blocks that are taken, or not be there. MUST NOT: be part of what a node promises.
  */
 import { randomBytes } from 'node:crypto';
-import { open, rm, stat } from 'node:fs/promises';
+import { open, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StoreError } from './contract.ts';
 import { toStoreError } from './file-errors.ts';
 
 const PIECE_BYTES = 1024 * 1024;
+/** A disk of less than so many reserves has none. */
+const DISK_RESERVES = 8;
 
 export class Reserve {
+  readonly #folder: string;
   readonly #path: string;
   readonly #bytes: number;
+  /** The disk is large enough for one. */
+  #wanted = false;
 
   /** `bytes` 0: none is kept. */
   constructor(folder: string, bytes: number) {
+    this.#folder = folder;
     this.#path = join(folder, 'reserve');
     this.#bytes = bytes;
   }
@@ -28,15 +35,19 @@ export class Reserve {
   /** At a start: without room the node goes on without one. Throws StoreError for anything else that fails. */
   async makeIfThereIsRoom(): Promise<void> {
     try {
-      if (this.#bytes > 0 && (await this.#size()) !== this.#bytes) await this.#fill(this.#bytes);
+      this.#wanted = this.#bytes > 0 && (await this.#isLargeEnough());
+      if (this.#wanted && (await this.#size()) !== this.#bytes) await this.#fill(this.#bytes);
     } catch (error) {
       if (!(error instanceof StoreError && error.kind === 'NO_SPACE')) throw error;
     }
   }
 
-  /** After a full disk: makes it where there is room for it and as much beside it. Throws StoreError; it is not there then. */
+  /**
+   * After a full disk: makes it where there is room for it and as much beside it. Throws StoreError; it is not there then. On a
+   * disk that is too small for one none is made.
+   */
   async makeWithRoomToSpare(): Promise<void> {
-    if (this.#bytes > 0) await this.#fill(2 * this.#bytes);
+    if (this.#wanted) await this.#fill(2 * this.#bytes);
   }
 
   /** Gives its space back. Throws StoreError. */
@@ -45,6 +56,15 @@ export class Reserve {
       await rm(this.#path, { force: true });
     } catch (error) {
       throw toStoreError(error, 'the reserve cannot be dropped');
+    }
+  }
+
+  async #isLargeEnough(): Promise<boolean> {
+    try {
+      const { blocks, bsize } = await statfs(this.#folder);
+      return blocks * bsize >= DISK_RESERVES * this.#bytes;
+    } catch (error) {
+      throw toStoreError(error, 'the size of the disk cannot be read');
     }
   }
 

@@ -290,7 +290,7 @@ export const MUTANTS = [
     name: 'left-out-may-not-stand',
     title: 'does not stand for election where a membership that is not committed leaves it out',
     file: 'sidecar/raft/election.ts',
-    find: 'return s.configAt.index > s.commit && before !== undefined && isVoter(before.membership, s.id);',
+    find: 'return s.configAt.index > s.commit && before !== undefined && countsUs(s, before.membership);',
     replace: 'return before === s.configAt;',
   },
   {
