@@ -509,7 +509,7 @@ describe('store on SQLite', () => {
     });
 
     it('gives its reserve back, and takes no writes before there is room for it and as much beside it', async () => {
-      const reserveBytes = 300 * 1024;
+      const reserveBytes = 200 * 1024;
       const data = join(disk, 'reserved');
       const reserve = join(data, 'reserve');
       const filler = join(disk, 'filler');
@@ -542,6 +542,26 @@ describe('store on SQLite', () => {
       assert.equal(existsSync(reserve), false);
       await again.close();
       rmSync(filler);
+    });
+
+    it('keeps no reserve on a disk of less than eight of it, and goes on there once there is room', async () => {
+      const data = join(disk, 'small');
+      const filler = join(disk, 'filler');
+      const store = new SqliteStore({ folder: data, reserveBytes: 300 * 1024 });
+      opened.push(store);
+      const driven = await new Driven(store).open();
+      assert.equal(existsSync(join(data, 'reserve')), false);
+      fillUp(filler);
+      const fault = new Promise<StoreError>((resolve) => {
+        driven.store.listen({ durable: () => undefined, fault: resolve });
+      });
+      driven.append(batch(1, 1, 1, 400_000));
+      assert.equal((await fault).kind, 'NO_SPACE');
+
+      rmSync(filler);
+      await store.resume();
+      assert.equal(existsSync(join(data, 'reserve')), false);
+      await store.close();
     });
   });
 });
