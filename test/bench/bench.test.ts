@@ -88,6 +88,26 @@ describe('bench', () => {
     rmSync(dir, { recursive: true });
   });
 
+  it('offers no more than its pace, from all clients evenly', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'bench-test-'));
+    const sent: number[] = [];
+    const loop = new ClosedLoop(
+      plan({ clients: 4, operations: 12, perSecond: 200, samplesFile: join(dir, 'samples') }),
+      (client) => {
+        sent.push(client);
+        loop.sent(client);
+        setImmediate(() => loop.ended(client));
+      },
+      () => undefined,
+    );
+    const from = performance.now();
+    await loop.run();
+    // The first at once, the other 11 each 5 ms later at the earliest; a timer may be early by the rounding of its clock.
+    assert.ok(performance.now() - from >= 11 * 5 - 1);
+    assert.deepEqual([...sent].sort(), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+    rmSync(dir, { recursive: true });
+  });
+
   it('refuses options that make no sense, in one sentence', () => {
     assert.throws(
       () => readOptions(['--clients', '1,x']),

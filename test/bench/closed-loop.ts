@@ -23,6 +23,10 @@ export class ClosedLoop {
   readonly #say: (line: LoadLine) => void;
   /** `performance.now()` at each client's last send. */
   readonly #sentAt: Float64Array;
+  /** The same clock, where the plan has a pace: when each client's next operation is due. */
+  readonly #dueAt: Float64Array;
+  /** Milliseconds from one operation of a client to its next; 0 without a pace. */
+  readonly #everyMs: number;
   #micros = new Float64Array(1 << 20);
   #samples = 0;
   #completed = 0;
@@ -39,6 +43,8 @@ export class ClosedLoop {
     this.#submit = submit;
     this.#say = say;
     this.#sentAt = new Float64Array(plan.clients);
+    this.#dueAt = new Float64Array(plan.clients);
+    this.#everyMs = plan.perSecond ? (plan.clients * 1_000) / plan.perSecond : 0;
   }
 
   /** Runs the whole plan; resolves when the result has been said. */
@@ -48,7 +54,11 @@ export class ClosedLoop {
       this.#drained = resolve;
     });
     if (counted) this.#openWindow();
-    for (let client = 0; client < this.#plan.clients; client++) this.#next(client);
+    const from = performance.now();
+    for (let client = 0; client < this.#plan.clients; client++) {
+      this.#dueAt[client] = from + (this.#everyMs * client) / this.#plan.clients;
+      this.#inTime(client);
+    }
     if (!counted) {
       await after(this.#plan.warmupMs);
       this.#openWindow();
@@ -76,7 +86,7 @@ export class ClosedLoop {
       if (error !== '') this.#errors[error] = (this.#errors[error] ?? 0) + 1;
       else this.#record(took * 1000);
     }
-    if (error === '') this.#next(client);
+    if (error === '') this.#inTime(client);
     else setTimeout(() => this.#next(client), ERROR_PAUSE_MS);
   }
 
@@ -88,6 +98,19 @@ export class ClosedLoop {
       this.#micros = larger;
     }
     this.#micros[this.#samples++] = micros;
+  }
+
+  /** The next operation of `client`, when it is due. */
+  #inTime(client: number): void {
+    if (this.#everyMs === 0) {
+      this.#next(client);
+      return;
+    }
+    const now = performance.now();
+    const dueAt = this.#dueAt[client] ?? now;
+    this.#dueAt[client] = Math.max(dueAt, now) + this.#everyMs;
+    if (dueAt <= now) this.#next(client);
+    else setTimeout(() => this.#next(client), dueAt - now);
   }
 
   #next(client: number): void {

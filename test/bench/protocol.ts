@@ -21,6 +21,8 @@ export interface LoadPlan {
   readonly measureMs: number;
   /** When above 0: stop after so many operations instead of after `measureMs` (no warm-up). */
   readonly operations: number;
+  /** Offers no more than so many operations a second, evenly; a client that is late goes on at once. 0 or absent: what can be. */
+  readonly perSecond?: number;
   /** Where the latencies go: little-endian float64, microseconds, in no order. */
   readonly samplesFile: string;
 }

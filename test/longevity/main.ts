@@ -1,7 +1,7 @@
 /**
  * `npm run longevity`: does a cluster stay within its limits for long?
  *
- *   npm run longevity -- --writes 1000000 --keys 1000      disk, memory, restart, and a node that joins under full load
+ *   npm run longevity -- --writes 1000000 --keys 1000      disk, memory, restart, and nodes that join under load
  *   npm run longevity -- --transfer 1GB                    a snapshot so large, cut twice on its way to a new node
  *
  * The program is also its own child processes: `main.mjs app SOCKET FILLER`, `main.mjs load PLAN`.
@@ -24,7 +24,7 @@ const USAGE = `npm run longevity -- [options]
   --writes 1000000        writes in all            --keys 1000      to so many keys
   --clients 256           closed-loop clients      --value-bytes 256
   --interval 8MB          log after which nodes take a snapshot (their --snapshot-bytes)
-  --window 15             seconds over which throughput is measured, before and while a node joins
+  --window 15             seconds over which throughput is measured before, while and after a node joins
   --rss 512MB             resident memory of a sidecar, at most
   --transfer 1GB          instead of all that: a snapshot of so many bytes goes to a new node
   --send-rate 128MB       bytes a second of it (their --snapshot-send-bytes)

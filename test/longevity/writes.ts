@@ -1,6 +1,6 @@
 /**
  * Many writes to few keys: what each node needs of disk and memory meanwhile, how soon all are back after a kill -9 of
- * everything, and what a node costs that joins under full load.
+ * everything, and what nodes cost that join under load.
  */
 import { percentile } from '../bench/measure.ts';
 import type { Child } from '../bench/processes.ts';
@@ -33,7 +33,7 @@ export async function manyWrites(cluster: LongCluster, options: WritesOptions): 
   await cluster.start(3);
   const figures = await fill(cluster, options);
   figures.push(...(await restart(cluster)));
-  figures.push(...(await join(cluster, options)));
+  figures.push(...(await joins(cluster, options)));
   return figures;
 }
 
@@ -151,48 +151,69 @@ async function restart(cluster: LongCluster): Promise<Figure[]> {
   ];
 }
 
-async function join(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
+/**
+ * A node joins while as much is written as the cluster can take, and one more while half of that is.
+ *
+ * Where all nodes share their processors, each of them and its app takes its part of these for good: that is no loss by joining,
+ * so a load without a pace is compared with what there is afterwards where that is less. With a pace nothing at all may be missing.
+ */
+async function joins(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
+  const full = await join(cluster, options, 'n4', 0);
+  const half = await join(cluster, options, 'n5', Math.round(full.after / 2));
+  return [...full.figures, ...half.figures];
+}
+
+async function join(
+  cluster: LongCluster,
+  options: WritesOptions,
+  id: string,
+  pace: number,
+): Promise<{ figures: Figure[]; after: number }> {
   const { clients, keys, valueBytes, windowMs, progress } = options;
   const old = [...cluster.nodes];
   const leader = await cluster.leader();
-  const { child } = cluster.load({ clients, keys, valueBytes, measureMs: FOR_EVER_MS, operations: 0 });
+  const plan = { clients, keys, valueBytes, measureMs: FOR_EVER_MS, operations: 0, perSecond: pace };
+  const { child } = cluster.load(plan);
   await pause(SETTLE_MS);
   const elections = await electionsOf(cluster, old);
   const { term } = await cluster.status(leader);
   const before = await throughput(cluster, leader, () => pause(windowMs));
   progress(`before: ${perSecond(before)}`);
 
-  const fresh = await cluster.layOut('n4');
+  const fresh = await cluster.layOut(id);
   fresh.args = [...fresh.args, '--join', `http://${leader.http}`];
   const from = performance.now();
   let joinedMs = Number.NaN;
   const during = await throughput(cluster, leader, async () => {
     cluster.startNode(fresh);
-    await cluster.until('n4 votes', async () =>
-      (await cluster.status(leader)).membership.voters.includes('n4'),
+    await cluster.until(`${id} votes`, async () =>
+      (await cluster.status(leader)).membership.voters.includes(id),
     );
     joinedMs = performance.now() - from;
     await pause(Math.max(0, windowMs - joinedMs));
   });
-  progress(`during: ${perSecond(during)}; n4 voted after ${(joinedMs / 1_000).toFixed(1)} s`);
+  progress(`during: ${perSecond(during)}; ${id} voted after ${(joinedMs / 1_000).toFixed(1)} s`);
   const after = await throughput(cluster, leader, () => pause(windowMs));
   const now = await cluster.status(leader);
   const moreElections = (await electionsOf(cluster, old)) - elections;
   await stopLoad(child);
   const states = await Promise.all(cluster.nodes.map((node) => cluster.stateOf(node, now.commitIndex)));
-  return [
-    told('throughput before a node joins', perSecond(before)),
-    atLeast('throughput while it joins', during, SHARE * before, perSecond),
-    told('throughput after it has joined', perSecond(after)),
-    told('from its start until it votes', `${(joinedMs / 1_000).toFixed(1)} s`),
-    atLeast('snapshots it was given', await installed(cluster, fresh), 1, String),
+  const least = SHARE * (pace > 0 ? before : Math.min(before, after));
+  const load = pace > 0 ? 'half load' : 'full load';
+  const figures = [
+    told(`${id} joins at ${load}: throughput before`, perSecond(before)),
+    atLeast(`${id}: throughput while it joins`, during, least, perSecond),
+    told(`${id}: throughput after it has joined`, perSecond(after)),
+    told(`${id}: from its start until it votes`, `${(joinedMs / 1_000).toFixed(1)} s`),
+    atLeast(`${id}: snapshots it was given`, await installed(cluster, fresh), 1, String),
     holds(
-      'no election, the same leader and term',
+      `${id}: no election, the same leader and term`,
       moreElections === 0 && now.term === term && now.role === 'LEADER',
       `${moreElections} elections`,
     ),
-    holds('all four apps have the same state', new Set(states).size === 1),
+    holds(`${id}: all apps have the same state`, new Set(states).size === 1),
   ];
+  return { figures, after };
 }
 
 async function stopLoad(child: Child): Promise<void> {
