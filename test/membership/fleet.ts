@@ -18,7 +18,7 @@ import { SnapshotApp } from '../support/snapshot-app.ts';
 import { Leaders } from './judge.ts';
 
 /** Small ones: most who come need one. */
-const FLAGS = [...QUICK, '--snapshot-entries', '2000', '--snapshot-bytes', String(512 * 1024)];
+const FLAGS = [...QUICK, '--snapshot-entries', '4000', '--snapshot-bytes', String(512 * 1024)];
 /** Where each node's link comes from. */
 const WORLD = 'world';
 const ASK_MS = 20_000;

@@ -30,7 +30,7 @@ describe('the judge of membership changes', () => {
     const account: Account = { name: 'w1', acknowledged: KEYS + 5, judged: 0 };
     assert.match(
       judgeWrites([account], written('w1', 1, KEYS + 5)).lost[0] ?? '',
-      /wrote 2005 between two looks/,
+      /wrote 6005 between two looks/,
     );
   });
 

@@ -1,9 +1,9 @@
 /** What a campaign of membership changes is judged by. Pure. */
 
-/** Each writer has so many keys, and writes them in turn. */
-export const KEYS = 2_000;
+/** Each writer has so many keys, and writes them in turn: more than it can write in a round. */
+export const KEYS = 6_000;
 
-/** What one writer was told. */
+/** What one writer, and those before it under that name, were told. */
 export interface Account {
   readonly name: string;
   /** Its newest write that was acknowledged, 0 before the first. */
@@ -13,7 +13,7 @@ export interface Account {
 }
 
 export const keyOf = (name: string, n: number): string => `${name}.${n % KEYS}`;
-export const writtenAs = (n: number): string => `${n} ${'x'.repeat(100)}`;
+export const writtenAs = (n: number): string => `${n} ${'x'.repeat(30)}`;
 
 /** Is all that was acknowledged since the last time in this state? Says what is not. */
 export function judgeWrites(

@@ -13,6 +13,8 @@ const PAUSE_MS = 5;
 
 class Writer {
   readonly account: Account;
+  /** What was acknowledged before it: the first command of its session is the next one. */
+  readonly #before: number;
   readonly #socket: string;
   readonly #acknowledged: () => void;
   #client: AppClient | undefined;
@@ -21,15 +23,16 @@ class Writer {
   stopping = false;
   readonly ended: Promise<void>;
 
-  constructor(name: string, socket: string, acknowledged: () => void) {
-    this.account = { name, acknowledged: 0, judged: 0 };
+  constructor(account: Account, socket: string, acknowledged: () => void) {
+    this.account = account;
+    this.#before = account.acknowledged;
     this.#socket = socket;
     this.#acknowledged = acknowledged;
     this.ended = this.#run();
   }
 
   async #run(): Promise<void> {
-    for (let n = 1; !this.stopping; ) {
+    for (let n = this.#before + 1; !this.stopping; ) {
       if (await this.#write(n)) {
         this.account.acknowledged = n;
         this.#acknowledged();
@@ -44,7 +47,8 @@ class Writer {
     if (client === undefined) return false;
     const id = ++this.#ids;
     const command = Buffer.from(`${keyOf(this.account.name, n)}=${writtenAs(n)}`);
-    const session = { session: this.#session, sequence: n, ackBelow: n };
+    const sequence = n - this.#before;
+    const session = { session: this.#session, sequence, ackBelow: sequence };
     client.send({ type: 'propose', id, command, wait: 'COMMITTED', timeoutMs: TRY_MS, ...session });
     const answer = await Promise.race([
       client.next('proposed', (frame) => frame.id === id).catch(() => undefined),
@@ -85,7 +89,8 @@ export class Writers {
   /** Of all there ever were. */
   readonly accounts: Account[] = [];
   readonly #running = new Map<string, Writer[]>();
-  #names = 0;
+  /** Whose writer has ended. The next one goes on with its keys, or the state would grow with every round. */
+  readonly #idle: Account[] = [];
   #lastAt = performance.now();
   #gapMs = 0;
   acknowledged = 0;
@@ -93,11 +98,15 @@ export class Writers {
   /** `count` writers at the node with that socket. */
   begin(node: string, socket: string, count: number): void {
     const writers = Array.from({ length: count }, () => {
-      const writer = new Writer(`w${++this.#names}`, socket, () => this.#note());
-      this.accounts.push(writer.account);
-      return writer;
+      return new Writer(this.#idle.pop() ?? this.#open(), socket, () => this.#note());
     });
     this.#running.set(node, writers);
+  }
+
+  #open(): Account {
+    const account: Account = { name: `w${this.accounts.length + 1}`, acknowledged: 0, judged: 0 };
+    this.accounts.push(account);
+    return account;
   }
 
   /** Resolves once the last write of each one is answered, or can never be. */
@@ -106,6 +115,7 @@ export class Writers {
     this.#running.delete(node);
     for (const writer of writers) writer.stopping = true;
     await Promise.all(writers.map(({ ended }) => ended));
+    this.#idle.push(...writers.map(({ account }) => account));
   }
 
   get nodes(): string[] {
