@@ -173,6 +173,9 @@ const LINES: Readonly<Record<RaftEvent['kind'], (event: RaftEvent) => string>> =
   COMPACTED: (event) => `dropped the entries up to ${event.index ?? 0}, which snapshots have`,
   WHOLE: () => 'its log is proven whole again: it votes',
   CERTIFICATE: describeCertificate,
+  FAULT_BEGAN: ({ reason, ms }) => `has a planted fault for ${duration(ms ?? 0)}${because(reason)}`,
+  FAULT_ENDED: ({ reason, cause }) =>
+    `a planted fault is over${cause === 'EXPIRED' ? ', as was its time' : ''}${because(reason)}`,
 };
 
 /** One line, without the node's name and without a full stop. Never throws, also not for kinds of a newer sidecar. */

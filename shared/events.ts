@@ -93,6 +93,13 @@ export const EVENT_KINDS = [
    * cause EXPIRING (less than 14 days are left), EXPIRED, RENEWED (new files are in use), REFUSED (new files cannot be used).
    */
   'CERTIFICATE',
+  /**
+   * Somebody planted a fault in this node (`--control`) / it is over. `state`: its kind (faults.ts); `peer`: whose messages it is about,
+   * absent for all; `ms`: its time to live / how long it was there; `reason`: its id, and what it does. cause OPERATOR; EXPIRED where
+   * its time was over.
+   */
+  'FAULT_BEGAN',
+  'FAULT_ENDED',
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

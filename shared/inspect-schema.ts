@@ -10,6 +10,7 @@ import * as z from 'zod';
 import { APP_STATES } from './app-conditions.ts';
 import { CAUSES } from './causes.ts';
 import { EVENT_CAUSES, EVENT_KINDS, type RaftEvent } from './events.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS } from './faults.ts';
 import {
   CERTIFICATE_USES,
   type LogEntryView,
@@ -33,6 +34,8 @@ export const ANSWER_LIMITS = {
   incidents: 64,
   /** Uses of certificates. */
   certificates: 16,
+  /** Planted faults. */
+  faults: 256,
   /** Term runs of one log: one election a second for twelve days. */
   termRuns: 1_000_000,
   /** Base64 of the largest command. */
@@ -93,6 +96,20 @@ const certificate = z.object({
   reason: text,
 });
 
+const fault = z.object({
+  id: name,
+  kind: z.enum(FAULT_KINDS),
+  peer: z.union([name, z.literal('')]),
+  direction: z.enum(FAULT_DIRECTIONS),
+  delayMs: ms,
+  jitterMs: ms,
+  share: z.number().min(0).max(1),
+  ttlMs: ms,
+  since: ms,
+  until: ms,
+  messages: count,
+});
+
 /** Read before anything else of a status: the rest of another protocol need not be of a form we know. */
 export const protocolSchema = z.looseObject({ protocol: z.int().positive().default(1) });
 
@@ -149,6 +166,7 @@ export const nodeStatusSchema: z.ZodType<NodeStatus> = z.object({
   leaderContactMs: ms.nullable(),
   applyLag: z.object({ entries: count, ms }),
   control: z.boolean(),
+  faults: z.array(fault).max(ANSWER_LIMITS.faults).exactOptional(),
   certificates: z.array(certificate).max(ANSWER_LIMITS.certificates).exactOptional(),
 });
 

@@ -4,6 +4,7 @@
  */
 import type { AppState } from './app-conditions.ts';
 import type { Membership, Role } from './entry.ts';
+import type { FaultStatus } from './faults.ts';
 import type { TermRun } from './term-runs.ts';
 
 export interface MemberStatus {
@@ -174,8 +175,10 @@ export interface NodeStatus {
   readonly leaderContactMs: number | null;
   /** Committed here and not yet applied by the local app. */
   readonly applyLag: Lag;
-  /** May faults be injected (`--control`)? */
+  /** May faults be planted (`--control`)? */
   readonly control: boolean;
+  /** The faults that are planted in it now. Absent from older sidecars. */
+  readonly faults?: readonly FaultStatus[];
   /** Empty without TLS. Absent from older sidecars. */
   readonly certificates?: readonly CertificateStatus[];
 }

@@ -307,6 +307,15 @@ export const LIMITS = {
   snapshotGarbageBytes: 8 * 1024 * 1024,
   /** The name an app gives to the format of its snapshots, in characters. Over it: BAD_REQUEST. */
   snapshotFormatChars: 200,
+  /** Faults planted in one node at a time. Over it: OVERLOADED. */
+  faults: 16,
+  /** The longest time to live of one; of a PAUSE, in which nothing can be asked of the node. Over it: BAD_REQUEST. */
+  faultTtlMs: 600_000,
+  faultPauseMs: 60_000,
+  /** The longest DELAY, its jitter too. Over it: BAD_REQUEST. */
+  faultDelayMs: 10_000,
+  /** Messages of one peer and direction that a DELAY holds back. Over it: they are lost. */
+  faultHeldMessages: 16_384,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

@@ -5,6 +5,7 @@
  */
 import { APP_STATES } from '../../shared/app-conditions.ts';
 import type { Membership, Role } from '../../shared/entry.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS, type FaultStatus } from '../../shared/faults.ts';
 import {
   type AppIncident,
   type AppStatus,
@@ -25,6 +26,8 @@ const MEMBERS = 256;
 const INCIDENTS = 64;
 /** Uses of certificates. Over it as well. */
 const CERTIFICATES = 16;
+/** Planted faults. Over it as well. */
+const FAULTS = 256;
 
 export const isRole = oneOf<Role>(['LEADER', 'FOLLOWER', 'CANDIDATE', 'LEARNER']);
 const isNames = listOf(isText, MEMBERS);
@@ -92,6 +95,20 @@ const isCertificate = shape<CertificateStatus>({
   reason: isText,
 });
 
+const isFault = shape<FaultStatus>({
+  id: isText,
+  kind: oneOf(FAULT_KINDS),
+  peer: isText,
+  direction: oneOf(FAULT_DIRECTIONS),
+  delayMs: isNumber,
+  jitterMs: isNumber,
+  share: isNumber,
+  ttlMs: isNumber,
+  since: isNumber,
+  until: isNumber,
+  messages: isIndex,
+});
+
 const isStore = shape<StoreStatus>({
   state: isText,
   reason: isText,
@@ -143,5 +160,6 @@ export const isNodeStatus = shape<NodeStatus>({
   leaderContactMs: orNull(isNumber),
   applyLag: shape<Lag>({ entries: isIndex, ms: isNumber }),
   control: isFlag,
+  faults: optional(listOf(isFault, FAULTS)),
   certificates: optional(listOf(isCertificate, CERTIFICATES)),
 });

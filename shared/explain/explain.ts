@@ -8,10 +8,11 @@ import { type Finding, toExplanation } from './finding.ts';
 import { explainLag } from './lag.ts';
 import { explainLeader } from './leader.ts';
 import { explainMember } from './member.ts';
+import { withPlanted } from './planted.ts';
 import type { Evidence, Explanation, Question } from './types.ts';
 
 export function explain(question: Question, evidence: Evidence): Explanation {
-  return toExplanation(question, find(question, evidence));
+  return toExplanation(question, withPlanted(find(question, evidence), evidence));
 }
 
 function find({ about, id }: Question, evidence: Evidence): Finding {

@@ -11,6 +11,7 @@ import { addDemoApp } from './commands/demo-app.ts';
 import { addDev } from './commands/dev.ts';
 import { addEvents } from './commands/events.ts';
 import { addExplain } from './commands/explain.ts';
+import { addFault } from './commands/fault.ts';
 import { addGateway } from './commands/gateway.ts';
 import { addHealth } from './commands/health.ts';
 import { addLog } from './commands/log.ts';
@@ -81,6 +82,7 @@ export function buildProgram(shell: Shell): Command {
     addRecover,
     addSkip,
     addAppVersion,
+    addFault,
     addLsp,
   ])
     add(program, shell);

@@ -14,6 +14,7 @@ import {
   check,
   eventsQuery,
   explainQuery,
+  faultBody,
   logQuery,
   memberBody,
   memberId,
@@ -236,13 +237,26 @@ export const transfer: Handler = async (request, response, host) => {
   else sendJson(response, 200, outcome);
 };
 
-/** A public route that this version does not serve yet. */
-export function unsupported(what: string): Handler {
-  return (request, response) => {
-    if ('id' in request.params) check(memberId, request.params, 'the path');
-    sendRefusal(response, refusal('UNSUPPORTED', `${what} is not part of this version`));
-  };
-}
+export const faults: Handler = (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const outcome = host.faults();
+  if ('code' in outcome) sendRefusal(response, outcome);
+  else sendJson(response, 200, { faults: outcome });
+};
+
+export const plantFault: Handler = (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const outcome = host.plantFault(check(faultBody, request.body, 'the body'));
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+};
+
+export const endFault: Handler = (request, response, host) => {
+  check(noQuery, request.query, 'the query');
+  const outcome = host.endFault(check(memberId, request.params, 'the path').id);
+  if (isRefusal(outcome)) sendRefusal(response, outcome);
+  else sendJson(response, 200, outcome);
+};
 
 /** A route of a sidecar, at a gateway. */
 export const notAtGateway: Handler<ClientHost> = (_request, response) => {

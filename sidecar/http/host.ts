@@ -4,6 +4,7 @@
 import type { Refusal } from '../../shared/codes.ts';
 import type { RaftEvent } from '../../shared/events.ts';
 import type { Explanation, Question } from '../../shared/explain/types.ts';
+import type { FaultPlan, FaultStatus } from '../../shared/faults.ts';
 import type {
   Check,
   LeaderView,
@@ -122,6 +123,11 @@ export interface HttpHost extends ClientHost {
     force: boolean,
     timeoutMs: number,
   ): Promise<{ version: number; at: number } | Refusal>;
+  /** The faults that are planted in this node now. UNSUPPORTED, as the next two, unless it was started for that. */
+  faults(): readonly FaultStatus[] | Refusal;
+  /** Plants one; a PAUSE begins a moment later. */
+  plantFault(plan: FaultPlan): FaultStatus | Refusal;
+  endFault(id: string): FaultStatus | Refusal;
   /** Hands leadership to `to` ('' lets the leader choose); resolves when another node leads, or with a refusal. */
   transfer(to: string): Promise<{ leader: string; term: number } | Refusal>;
 }

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { refusal, sessionProblem } from '../../shared/codes.ts';
 import { nameSchema } from '../../shared/endpoint-files.ts';
 import { type About, QUESTIONS } from '../../shared/explain/types.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS, type FaultKind, type FaultPlan } from '../../shared/faults.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { HttpRefusal } from './answers.ts';
 
@@ -120,6 +121,52 @@ export const memberBody = z.strictObject({
 });
 
 export const transferBody = z.strictObject({ to: nameSchema.optional() });
+
+const faultMs = (max: number) =>
+  z.int('give whole milliseconds').min(1, 'give at least 1').max(max, `at most ${max}`);
+
+/** What each kind of fault takes besides its time to live. */
+const FAULT_MEMBERS: Readonly<
+  Record<FaultKind, { readonly needs: readonly string[]; readonly may: readonly string[] }>
+> = {
+  CUT: { needs: ['peer'], may: ['direction'] },
+  ISOLATE: { needs: [], may: ['direction'] },
+  DELAY: { needs: ['delayMs'], may: ['peer', 'direction', 'jitterMs'] },
+  DROP: { needs: ['share'], may: ['peer', 'direction'] },
+  PAUSE: { needs: [], may: [] },
+};
+
+export const faultBody = z
+  .strictObject({
+    kind: z
+      .string(`give ${FAULT_KINDS.join(', ')}`)
+      .toUpperCase()
+      .pipe(z.enum(FAULT_KINDS, `give ${FAULT_KINDS.join(', ')}`)),
+    peer: nameSchema.optional(),
+    direction: z.enum(FAULT_DIRECTIONS, 'give IN, OUT or BOTH').optional(),
+    delayMs: faultMs(LIMITS.faultDelayMs).optional(),
+    jitterMs: faultMs(LIMITS.faultDelayMs).optional(),
+    share: z.number('give a number over 0, up to 1').gt(0, 'give more than 0').max(1, 'at most 1').optional(),
+    /** No fault is for ever. */
+    ttlMs: faultMs(LIMITS.faultTtlMs),
+  })
+  .superRefine((body, refuse) => {
+    const { needs, may } = FAULT_MEMBERS[body.kind];
+    const given = Object.entries(body).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+    const missing = needs.find((name) => !given.includes(name));
+    const wrong = given.find((name) => !['kind', 'ttlMs', ...needs, ...may].includes(name));
+    const refuseMember = (member: string, message: string): void =>
+      refuse.addIssue({ code: 'custom', path: [member], message });
+    if (missing !== undefined) refuseMember(missing, `${body.kind} needs it`);
+    else if (wrong !== undefined) refuseMember(wrong, `${body.kind} has none`);
+    else if (body.kind === 'PAUSE' && body.ttlMs > LIMITS.faultPauseMs)
+      refuseMember('ttlMs', `at most ${LIMITS.faultPauseMs} for PAUSE`);
+  })
+  .transform(
+    ({ peer = '', direction = 'BOTH', delayMs = 0, jitterMs = 0, share = 0, ...body }): FaultPlan => {
+      return { ...body, peer, direction, delayMs, jitterMs, share };
+    },
+  );
 
 /** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */
 export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {

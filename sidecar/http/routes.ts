@@ -24,8 +24,6 @@ export interface Route<Host = HttpHost> {
   readonly probe?: true;
 }
 
-const later = handlers.unsupported;
-
 /** What a client needs, of a sidecar and of a gateway. */
 const CLIENT_ROUTES: readonly Route<ClientHost>[] = [
   { method: 'GET', path: '/livez', scope: 'open', body: 'none', handler: handlers.livez, probe: true },
@@ -88,15 +86,9 @@ const NODE_ROUTES: readonly Route[] = [
   },
   { method: 'POST', path: '/v1/snapshot', scope: 'admin', body: 'json', handler: handlers.snapshot },
   { method: 'GET', path: '/v1/snapshot', scope: 'admin', body: 'none', handler: downloadSnapshot },
-  { method: 'GET', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
-  { method: 'POST', path: '/v1/faults', scope: 'admin', body: 'none', handler: later('fault injection') },
-  {
-    method: 'DELETE',
-    path: '/v1/faults/:id',
-    scope: 'admin',
-    body: 'none',
-    handler: later('fault injection'),
-  },
+  { method: 'GET', path: '/v1/faults', scope: 'admin', body: 'none', handler: handlers.faults },
+  { method: 'POST', path: '/v1/faults', scope: 'admin', body: 'json', handler: handlers.plantFault },
+  { method: 'DELETE', path: '/v1/faults/:id', scope: 'admin', body: 'none', handler: handlers.endFault },
 ];
 
 export const ROUTES: readonly Route[] = [...CLIENT_ROUTES, ...NODE_ROUTES];

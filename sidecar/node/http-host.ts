@@ -6,6 +6,7 @@ import { type Refusal, refusal } from '../../shared/codes.ts';
 import { type Entry, entryKindName } from '../../shared/entry.ts';
 import { explain } from '../../shared/explain/explain.ts';
 import type { Evidence, Explanation, Question } from '../../shared/explain/types.ts';
+import type { FaultPlan, FaultStatus } from '../../shared/faults.ts';
 import type {
   Check,
   LeaderView,
@@ -30,6 +31,10 @@ import type {
 import type { NodeAppHost } from './app-host.ts';
 import { nodeStatus, type StatusParts } from './node-status.ts';
 
+const NO_FAULTS = refusal(
+  'UNSUPPORTED',
+  'faults can be planted only in a sidecar that was started with --control',
+);
 const TWO_VOTERS = 'with two voters the cluster stops when either of them does: add a third one';
 
 export interface HttpHostParts extends StatusParts {
@@ -232,6 +237,30 @@ export class NodeHttpHost implements HttpHost {
 
   read(request: Parameters<HttpHost['read']>[0]): Promise<{ index: number } | Refusal> {
     return new Promise((resolve) => this.#parts.app.read(request, resolve));
+  }
+
+  faults(): readonly FaultStatus[] | Refusal {
+    return this.#parts.faults?.list() ?? NO_FAULTS;
+  }
+
+  plantFault(plan: FaultPlan): FaultStatus | Refusal {
+    const { faults, node } = this.#parts;
+    if (faults === undefined) return NO_FAULTS;
+    const isPeer = plan.peer !== node.id && node.members.all.some(({ id }) => id === plan.peer);
+    if (plan.peer !== '' && !isPeer)
+      return refusal('BAD_REQUEST', `${plan.peer} is not a peer of ${node.id}`);
+    return (
+      faults.plant(plan) ??
+      refusal('OVERLOADED', `${LIMITS.faults} faults are planted here already: end one`, {
+        retryAfterMs: 1_000,
+      })
+    );
+  }
+
+  endFault(id: string): FaultStatus | Refusal {
+    const { faults } = this.#parts;
+    if (faults === undefined) return NO_FAULTS;
+    return faults.end(id) ?? refusal('NOT_FOUND', `there is no fault ${id} here`);
   }
 
   async transfer(to: string): Promise<{ leader: string; term: number } | Refusal> {

@@ -12,6 +12,7 @@ import {
   type NodeStatus,
   type ProgressStatus,
 } from '../../shared/inspect.ts';
+import type { Faults } from '../faults/faults.ts';
 import type { Progress } from '../raft/progress.ts';
 import { applyLag } from './apply-lag.ts';
 import { describeFinding } from './divergence.ts';
@@ -20,15 +21,15 @@ import type { Node } from './node.ts';
 export interface StatusParts {
   readonly node: Node;
   readonly version: string;
-  /** May faults be injected? */
-  readonly control: boolean;
+  /** Absent: none may be planted. */
+  readonly faults: Faults | undefined;
   /** Highest index handed to the app. */
   readonly delivered: () => number;
   readonly certificates: () => readonly CertificateStatus[];
 }
 
 export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[]): NodeStatus {
-  const { node, version, control } = parts;
+  const { node, version, faults } = parts;
   const { raft } = node.driver;
   const { app, recorder } = node;
   const { electionMinMs, electionMaxMs, heartbeatMs } = node.options.raft;
@@ -63,7 +64,8 @@ export function nodeStatus(parts: StatusParts, members: readonly MemberStatus[])
     timing: { electionMinMs, electionMaxMs, heartbeatMs },
     leaderContactMs: leaderContact(node),
     applyLag: applyLag(node),
-    control,
+    control: faults !== undefined,
+    faults: faults?.list() ?? [],
     certificates: parts.certificates(),
   };
 }

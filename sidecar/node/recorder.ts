@@ -7,6 +7,7 @@
  * MUST NOT: change what the node does.
  */
 import type { EventCause, RaftEvent } from '../../shared/events.ts';
+import { describeFault, type FaultStatus } from '../../shared/faults.ts';
 import type { CertificateUse } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerLinkStatus } from '../peers/contract.ts';
@@ -274,6 +275,14 @@ export class Recorder {
 
   diskFull(reason: string): void {
     this.#record({ kind: 'DISK_FULL', cause: 'NO_SPACE', reason });
+  }
+
+  /** Somebody planted a fault, or one is over. */
+  fault(fault: FaultStatus, cause: 'BEGAN' | 'OPERATOR' | 'EXPIRED'): void {
+    const { id, kind: state, peer, ttlMs, since } = fault;
+    const what = { state, ...(peer === '' ? {} : { peer }), reason: `${id}: it ${describeFault(fault)}` };
+    if (cause === 'BEGAN') this.#record({ ...what, kind: 'FAULT_BEGAN', cause: 'OPERATOR', ms: ttlMs });
+    else this.#record({ ...what, kind: 'FAULT_ENDED', cause, ms: Math.max(0, Date.now() - since) });
   }
 
   /** News of a certificate that is for these uses; `ms` until it ends. */

@@ -14,10 +14,12 @@ import { LIMITS } from '../../shared/limits.ts';
 import { PrivateFileError } from '../../shared/private-file.ts';
 import { VERSION } from '../../shared/version.ts';
 import { AppServer, type ListenAt } from '../app/server.ts';
+import type { Faults } from '../faults/faults.ts';
+import { FaultyTransport } from '../faults/faulty-transport.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
 import { openTokenFile, readGivenTokenFile, tokenCheck } from '../http/tokens.ts';
 import { formatAddress } from '../peers/address.ts';
-import type { PeerAddress } from '../peers/contract.ts';
+import type { PeerAddress, Transport } from '../peers/contract.ts';
 import { TcpTransport } from '../peers/transport.ts';
 import { allMembers } from '../raft/quorum.ts';
 import type { RaftConfig } from '../raft/types.ts';
@@ -29,6 +31,7 @@ import { Certificates, type TlsFiles } from '../tls/certificates.ts';
 import { CertificateError } from '../tls/credentials.ts';
 import { NodeAppHost } from './app-host.ts';
 import { type BalancerOptions, Balancers } from './balancers.ts';
+import { openFaults } from './faults.ts';
 import { NodeHttpHost } from './http-host.ts';
 import { NodeDisks } from './membership/disks.ts';
 import { askToJoin, type Fetch, lookForCluster } from './membership/join.ts';
@@ -122,7 +125,9 @@ class RunningSidecar implements Sidecar {
   readonly ended: Promise<number>;
   #end!: (exitCode: number) => void;
   #store: SqliteStore | undefined;
-  #transport: TcpTransport | undefined;
+  #transport: Transport | undefined;
+  /** Undefined: nobody may plant any. */
+  #faults: Faults | undefined;
   #node!: Node;
   #app: AppServer | undefined;
   #httpServer: HttpServer | undefined;
@@ -146,6 +151,7 @@ class RunningSidecar implements Sidecar {
   constructor(options: SidecarOptions) {
     this.#options = options;
     this.#log = createLogger(options.logLevel, options.cluster, options.id);
+    if (options.control) this.#faults = openFaults(this.#log, () => this.#node.recorder);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -173,7 +179,7 @@ class RunningSidecar implements Sidecar {
     // A mistake of the operator is found before there is a data folder.
     const given = await givenTokens(this.#options.tokenFile);
     const certificates = await this.#openCertificates();
-    const transport = new TcpTransport({
+    const tcp = new TcpTransport({
       cluster,
       self: id,
       version: VERSION,
@@ -185,6 +191,7 @@ class RunningSidecar implements Sidecar {
       disks: this.#disks,
       incarnation: () => this.#incarnation,
     });
+    const transport = this.#faults === undefined ? tcp : new FaultyTransport(tcp, this.#faults);
     this.#transport = transport;
     const stored = await this.#member(await this.#openStore());
     this.#createNode(stored, transport);
@@ -276,7 +283,7 @@ class RunningSidecar implements Sidecar {
     return { folder: (this.#store as SqliteStore).snapshots, settings };
   }
 
-  #createNode(stored: StoredState, transport: TcpTransport): void {
+  #createNode(stored: StoredState, transport: Transport): void {
     const store = this.#store as Store;
     const node = new Node({
       cluster: this.#options.cluster,
@@ -322,7 +329,7 @@ class RunningSidecar implements Sidecar {
   }
 
   async #startSurfaces(
-    transport: TcpTransport,
+    transport: Transport,
     given: TokenFile | undefined,
     certificates: Certificates,
   ): Promise<void> {
@@ -348,7 +355,7 @@ class RunningSidecar implements Sidecar {
       node,
       app: appHost,
       version: VERSION,
-      control,
+      faults: this.#faults,
       http: () => this.http,
       delivered,
       certificates: () => certificates.status(),
@@ -459,6 +466,7 @@ class RunningSidecar implements Sidecar {
       this.#app?.close(),
       this.#httpServer?.close(),
       this.#transport?.close(),
+      this.#faults?.close(),
     ]);
     await Promise.allSettled([this.#store?.close()]);
   }

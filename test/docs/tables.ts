@@ -54,6 +54,7 @@ const SECTIONS: Readonly<Record<string, string>> = {
   agentConnections: 'Load balancers',
   members: 'Members',
   snapshotChunkBytes: 'Snapshots',
+  faults: 'Planted faults',
   shutdownMs: 'Stopping',
 };
 

@@ -5,6 +5,7 @@ import { type Ask, ask, type Fixture, startFixture, TOKENS } from './http-suppor
 
 const BODIES: Readonly<Record<string, string>> = {
   '/v1/members': '{"id":"n4","peer":"127.0.0.1:7004"}',
+  '/v1/faults': '{"kind":"ISOLATE","ttlMs":1000}',
   '/v1/skip': '{"index":7,"reason":"it divides by zero"}',
   '/v1/app-version': '{"version":2,"reason":"amounts are in cents"}',
 };

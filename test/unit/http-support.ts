@@ -142,6 +142,30 @@ function fakeHost(calls: Call[]): Mutable<HttpHost> {
       calls.push(['read', request]);
       return { index: 7 };
     },
+    faults: () => {
+      calls.push(['faults']);
+      return [];
+    },
+    plantFault: (plan) => {
+      calls.push(['plantFault', plan]);
+      return { ...plan, id: 'f1', since: 1, until: 1 + plan.ttlMs, messages: 0 };
+    },
+    endFault: (id) => {
+      calls.push(['endFault', id]);
+      return {
+        kind: 'ISOLATE',
+        peer: '',
+        direction: 'BOTH',
+        delayMs: 0,
+        jitterMs: 0,
+        share: 0,
+        ttlMs: 1,
+        id,
+        since: 1,
+        until: 2,
+        messages: 0,
+      };
+    },
     transfer: async (to) => {
       calls.push(['transfer', to]);
       return { leader: to === '' ? 'n2' : to, term: 4 };

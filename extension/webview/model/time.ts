@@ -53,6 +53,8 @@ const GROUP_OF: Readonly<Record<EventKind, Group>> = {
   COMPACTED: 'log',
   WHOLE: 'process',
   CERTIFICATE: 'process',
+  FAULT_BEGAN: 'process',
+  FAULT_ENDED: 'process',
 };
 
 export function groupOf(kind: EventKind): Group {

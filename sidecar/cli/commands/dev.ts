@@ -45,7 +45,7 @@ export function addDev(program: Command, shell: Shell): void {
     .option('--nodes <count>', 'how many nodes', atLeast(1, 9), 3)
     .option('--dir <folder>', 'where to keep the data, and leave it')
     .option('--once', 'end when the apps have ended')
-    .option('--control', 'let the sidecars allow control from editors (`outrigger run --control`)')
+    .option('--control', 'let faults be planted (`outrigger fault`), and editors propose and transfer')
     .option('--agents', "give each sidecar ports for HAProxy's agent-check, and show them")
     .addOption(new Option('--exit-with-parent', 'stop when standard input closes').hideHelp())
     .passThroughOptions()

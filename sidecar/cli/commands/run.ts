@@ -78,7 +78,10 @@ export function addRun(program: Command, shell: Shell): void {
     .option('--tls-key <file>', 'PEM: its key')
     .option('--http-tls-cert <file>', 'PEM: another certificate for HTTP (default: that of --tls-cert)')
     .option('--http-tls-key <file>', 'PEM: its key')
-    .option('--control', 'allow faults to be injected (for tests; never in production)')
+    .option(
+      '--control',
+      'let faults be planted, and editors propose and transfer (for tests; never in production)',
+    )
     .option('--election-min-ms <ms>', 'shortest time without a leader before it campaigns (default: 150)')
     .option('--election-max-ms <ms>', 'longest such time (default: 300)')
     .option('--heartbeat-ms <ms>', 'how often a leader makes itself known (default: 50)')
