@@ -4,6 +4,7 @@ import { VERSION } from '../../shared/version.ts';
 import { reap } from './cluster/reaper.ts';
 import { addAppVersion } from './commands/app-version.ts';
 import { addBackup } from './commands/backup.ts';
+import { addBench } from './commands/bench.ts';
 import { addCerts } from './commands/certs.ts';
 import { addConformance } from './commands/conformance.ts';
 import { addDemo } from './commands/demo.ts';
@@ -83,6 +84,7 @@ export function buildProgram(shell: Shell): Command {
     addSkip,
     addAppVersion,
     addFault,
+    addBench,
     addLsp,
   ])
     add(program, shell);
