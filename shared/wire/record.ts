@@ -45,6 +45,44 @@ export function decodeRecord(record: Uint8Array): Entry {
   };
 }
 
+/** What a record says of its entry, where the rest is of no interest. */
+export type RecordHead = Pick<Entry, 'index' | 'term' | 'kind' | 'session'>;
+
+const VARINT = 0;
+const BYTES = 2;
+
+/** Reads the head of a record, and passes over the rest: a fraction of `decodeRecord` in time and memory. Throws RangeError on bad input. */
+export function readHead(record: Uint8Array): RecordHead {
+  // By field number of the schema.
+  const fields = [0, 0, 0, 0, 0, 0];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = record[at++];
+      if (byte === undefined || scale > Number.MAX_SAFE_INTEGER)
+        throw new RangeError('the record is cut off');
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < record.length) {
+    const tag = varint();
+    const field = Math.floor(tag / 8);
+    const wire = tag % 8;
+    if (wire === VARINT) {
+      const value = varint();
+      if (field < fields.length) fields[field] = value;
+    } else if (wire === BYTES) {
+      const length = varint();
+      at += length;
+    } else throw new RangeError(`the record has a field of wire type ${wire}`);
+  }
+  if (at > record.length) throw new RangeError('the record is cut off');
+  const [, index = 0, term = 0, kind = 0, , session = 0] = fields;
+  return { index, term, kind: kind as EntryKind, session };
+}
+
 /** Chain hash of `record` after an entry whose chain hash is `previous`. About 0.6 µs for 300 bytes. */
 export function chainHash(previous: ChainHash, record: Uint8Array): ChainHash {
   const size = HASH_BYTES + record.length;

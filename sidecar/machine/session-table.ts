@@ -49,7 +49,7 @@ const OWN_KINDS: ReadonlySet<EntryKind> = new Set([
 ]);
 
 /** Does the entry concern the table at all? Most do not. */
-export function concernsSessions(entry: Entry): boolean {
+export function concernsSessions(entry: Pick<Entry, 'kind' | 'session'>): boolean {
   return entry.kind === EntryKind.COMMAND ? entry.session !== 0 : OWN_KINDS.has(entry.kind);
 }
 

@@ -401,7 +401,8 @@ export class Node implements RoutingPort {
       current: this.sessions.machine.table,
       snapshots: this.options.snapshots?.folder,
       baseIndex: this.driver.raft.log.baseIndex,
-      read: this.entries.bind(this),
+      log: this.driver.raft.log,
+      store: this.options.store,
     };
   }
 

@@ -21,6 +21,7 @@ import type {
   SnapshotPoint,
 } from '../../shared/entry.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
+import type { RecordHead } from '../../shared/wire/record.ts';
 
 /**
  * One step's disk work: hard state, truncation, then entries; all or nothing. Give `hardState` only when it
@@ -127,6 +128,17 @@ export interface StoreStats {
   readonly lastCommitMs: number;
 }
 
+/** What `Store.select` chooses by: only that much of an entry is read. */
+export type Wanted = (head: RecordHead) => boolean;
+
+/** What `Store.select` found up to `through`, in order. */
+export interface Selected {
+  readonly through: number;
+  /** What was read for it. */
+  readonly bytes: number;
+  readonly entries: readonly Entry[];
+}
+
 export interface Store {
   /** Opens or creates the log, checks it, and says what it holds. Throws StoreError. */
   open(): Promise<StoredState>;
@@ -141,6 +153,11 @@ export interface Store {
    * Ordered after the writes queued before it. Throws StoreError; RangeError when `from` is not in the log.
    */
   read(from: number, to: number, maxBytes: number): Promise<Entry[]>;
+  /**
+   * Reads from `from` up to `to`, at least one entry and a bounded part, and gives of it only what is `wanted`. All of it is proven.
+   * `through`: how far it has read. Ordered and failing as `read`.
+   */
+  select(from: number, to: number, wanted: Wanted): Promise<Selected>;
   /** Chain hash at `index` (also at the base of the log), or undefined when the log does not have it. */
   hashAt(index: number): Promise<ChainHash | undefined>;
   /**

@@ -6,10 +6,10 @@
  */
 import type { ChainHash, Entry } from '../../shared/entry.ts';
 import type { TermRuns } from '../../shared/term-runs.ts';
-import { StoreError } from './contract.ts';
+import { type Selected, StoreError, type Wanted } from './contract.ts';
 import type { LogShape } from './log-shape.ts';
 import type { LogTable } from './log-table.ts';
-import { type PackedRow, provenEntries, unpackRow } from './packed-row.ts';
+import { DamageError, type PackedRow, provenEntries, selectFromRow, unpackRow } from './packed-row.ts';
 
 /** `runs` are those of the log on the disk. Throws RangeError for a bad range, StoreError for damage. */
 export async function readEntries(
@@ -40,6 +40,36 @@ export async function readEntries(
     if (proven === undefined) row = await pageAt(table, runs, next, end, 0);
     found = proven ?? unpackRow(row);
   }
+}
+
+/** What `select` reads at a time. Whole rows, so that none is proven twice. */
+const SELECT_BYTES = 512 * 1024;
+
+/** One step of `Store.select`. Throws as `readEntries`. */
+export async function selectEntries(
+  table: LogTable,
+  runs: TermRuns,
+  from: number,
+  to: number,
+  wanted: Wanted,
+): Promise<Selected> {
+  checkRange(from, to, runs.firstIndex, runs.lastIndex);
+  const end = Math.min(to, runs.lastIndex);
+  const endOfTerm = runs.runAt(from)?.last ?? from;
+  // None begins there: it is within a row.
+  const page = await table.pageFrom(from, Math.min(end, endOfTerm), SELECT_BYTES);
+  const inRange: Wanted = (head) => head.index >= from && head.index <= end && wanted(head);
+  const selected = ({ lastIndex, records }: PackedRow, entries: Entry[]): Selected => {
+    return { through: Math.min(end, lastIndex), bytes: records.length, entries };
+  };
+  try {
+    if (page?.firstIndex === from) return selected(page, selectFromRow(page, inRange));
+  } catch (error) {
+    // What is before the damage is not damaged.
+    if (!(error instanceof DamageError)) throw error;
+  }
+  const row = await rowHolding(table, from);
+  return selected(row, selectFromRow(row, inRange));
 }
 
 /** Rows from `index` on, of one term, as one. With `maxBytes` 0 exactly one row. */

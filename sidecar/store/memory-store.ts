@@ -18,12 +18,14 @@ import { configsIn } from './configs.ts';
 import {
   type LogWrite,
   type Proof,
+  type Selected,
   type Store,
   type StoredState,
   StoreError,
   type StoreFaultKind,
   type StoreListener,
   type StoreStats,
+  type Wanted,
 } from './contract.ts';
 import { checkRange } from './log-reader.ts';
 import { LogShape } from './log-shape.ts';
@@ -50,6 +52,9 @@ export interface MemoryStoreOptions {
   /** True (the default): what was written in one run of JavaScript is durable right after it. */
   readonly autoComplete?: boolean;
 }
+
+/** A part that `select` reads. */
+const SELECT_ENTRIES = 4;
 
 export class MemoryStore implements Store {
   readonly disk: MemoryDisk;
@@ -124,6 +129,18 @@ export class MemoryStore implements Store {
         found.push(entry);
       }
       return found;
+    });
+  }
+
+  select(from: number, to: number, wanted: Wanted): Promise<Selected> {
+    return this.#ask(() => {
+      const { base, entries } = this.disk;
+      checkRange(from, to, base.index + 1, base.index + entries.length);
+      const part = entries.slice(
+        from - base.index - 1,
+        Math.min(to - base.index, from - base.index - 1 + SELECT_ENTRIES),
+      );
+      return { through: part.at(-1)?.index ?? from, bytes: 0, entries: part.filter(wanted) };
     });
   }
 

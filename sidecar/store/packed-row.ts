@@ -7,8 +7,8 @@
  */
 import type { ChainHash, Entry } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import { chainHash, decodeRecord } from '../../shared/wire/record.ts';
-import { StoreError } from './contract.ts';
+import { chainHash, decodeRecord, readHead } from '../../shared/wire/record.ts';
+import { StoreError, type Wanted } from './contract.ts';
 
 /** A row that its hash does not prove. The disk gave it without an error. */
 export class DamageError extends StoreError {}
@@ -88,24 +88,48 @@ export function packRow(entries: readonly Entry[], plan: RowPlan, previousHash: 
 
 /** The entries of a row, sealed, each proven by the chain. Throws DamageError. */
 export function unpackRow(row: PackedRow): Entry[] {
-  const { records } = row;
-  const view = new DataView(records.buffer, records.byteOffset, records.length);
   const entries: Entry[] = [];
   let hash = row.previousHash;
   let index = row.firstIndex;
-  for (let offset = 0; offset < records.length; index++) {
+  for (const record of recordsOf(row)) {
+    const entry = attempt(row, () => decodeRecord(record));
+    if (entry.index !== index || entry.term !== row.term) throw damaged(row);
+    hash = chainHash(hash, record);
+    entry.hash = hash;
+    entries.push(entry);
+    index++;
+  }
+  if (index !== row.lastIndex + 1 || hash !== row.hash) throw damaged(row);
+  return entries;
+}
+
+/** Those of its entries that are `wanted`; all of the row is proven by the chain all the same. Throws DamageError. */
+export function selectFromRow(row: PackedRow, wanted: Wanted): Entry[] {
+  const entries: Entry[] = [];
+  let hash = row.previousHash;
+  let index = row.firstIndex;
+  for (const record of recordsOf(row)) {
+    const head = attempt(row, () => readHead(record));
+    if (head.index !== index || head.term !== row.term) throw damaged(row);
+    hash = chainHash(hash, record);
+    if (wanted(head)) entries.push({ ...attempt(row, () => decodeRecord(record)), hash });
+    index++;
+  }
+  if (index !== row.lastIndex + 1 || hash !== row.hash) throw damaged(row);
+  return entries;
+}
+
+/** Each record of a row, as a view. Throws DamageError. */
+function* recordsOf(row: PackedRow): Generator<Uint8Array> {
+  const { records } = row;
+  const view = new DataView(records.buffer, records.byteOffset, records.length);
+  for (let offset = 0; offset < records.length; ) {
     const start = offset + LENGTH_BYTES;
     if (start > records.length) throw damaged(row);
     offset = start + view.getUint32(offset, true);
     if (offset > records.length) throw damaged(row);
-    const entry = decode(row, records.subarray(start, offset));
-    if (entry.index !== index || entry.term !== row.term) throw damaged(row);
-    hash = chainHash(hash, records.subarray(start, offset));
-    entry.hash = hash;
-    entries.push(entry);
+    yield records.subarray(start, offset);
   }
-  if (index !== row.lastIndex + 1 || hash !== row.hash) throw damaged(row);
-  return entries;
 }
 
 /** The same, or undefined when the row is damaged. */
@@ -118,9 +142,9 @@ export function provenEntries(row: PackedRow): Entry[] | undefined {
   }
 }
 
-function decode(row: PackedRow, record: Uint8Array): Entry {
+function attempt<T>(row: PackedRow, decode: () => T): T {
   try {
-    return decodeRecord(record);
+    return decode();
   } catch (error) {
     throw damaged(row, error);
   }

@@ -22,16 +22,18 @@ import {
 import { NAME_PATTERN } from '../../shared/names.ts';
 import {
   type LogWrite,
+  type Selected,
   type Store,
   type StoredState,
   StoreError,
   type StoreListener,
   type StoreStats,
+  type Wanted,
 } from './contract.ts';
 import { prepareFolder, syncFolder } from './data-folder.ts';
 import { GuardFile, type GuardState } from './guard.ts';
 import { type Identity, identitySql, type Owner, ownFolder } from './identity.ts';
-import { readEntries, readHash } from './log-reader.ts';
+import { readEntries, readHash, selectEntries } from './log-reader.ts';
 import { LogShape } from './log-shape.ts';
 import { LogTable } from './log-table.ts';
 import { LogWriter } from './log-writer.ts';
@@ -145,6 +147,10 @@ export class SqliteStore implements Store {
 
   read(from: number, to: number, maxBytes: number): Promise<Entry[]> {
     return this.#ask(({ table, writer }) => readEntries(table, writer.durable.runs, from, to, maxBytes));
+  }
+
+  select(from: number, to: number, wanted: Wanted): Promise<Selected> {
+    return this.#ask(({ table, writer }) => selectEntries(table, writer.durable.runs, from, to, wanted));
   }
 
   hashAt(index: number): Promise<ChainHash | undefined> {

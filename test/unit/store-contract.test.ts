@@ -10,7 +10,7 @@ import {
   ORIGIN,
   ZERO_HASH,
 } from '../../shared/entry.ts';
-import { sealEntries } from '../../shared/wire/record.ts';
+import { type RecordHead, sealEntries } from '../../shared/wire/record.ts';
 import { encodeSkip } from '../../shared/wire/skip-entry.ts';
 import { type LogWrite, type Store, type StoredState, StoreError } from '../../sidecar/store/contract.ts';
 import { MemoryDisk, MemoryStore } from '../../sidecar/store/memory-store.ts';
@@ -245,6 +245,37 @@ for (const twin of TWINS) {
       ] as const) {
         await assert.rejects(driven.store.read(from, to, 100), RangeError, `${from} to ${to}`);
       }
+    });
+
+    it('selects from the log part by part, wherever a part begins', async () => {
+      const entries = [...batch(1, 9, 1), ...batch(10, 6, 3), ...batch(16, 5, 3, 300_000)];
+      for (const [from, to] of [
+        [0, 7],
+        [7, 9],
+        [9, 15],
+        [15, 20],
+      ] as const)
+        await driven.settled(driven.append(entries.slice(from, to)));
+      const wanted = ({ index, session, kind, term }: RecordHead): boolean =>
+        kind === EntryKind.COMMAND && session === 7 && index % 3 === term % 3;
+      for (let first = 1; first <= 20; first++) {
+        const found: Entry[] = [];
+        for (let from = first; from <= 20; ) {
+          const { through, entries: some } = await driven.store.select(from, 20, wanted);
+          assert.ok(
+            through >= from && through <= 20 && some.every(({ index }) => index >= from && index <= through),
+          );
+          found.push(...some);
+          from = through + 1;
+        }
+        assert.deepEqual(
+          found.map(plain),
+          entries.filter((entry) => entry.index >= first && wanted(entry)).map(plain),
+        );
+      }
+      const { through } = await driven.store.select(2, 4, () => true);
+      assert.ok(through <= 4);
+      await assert.rejects(driven.store.select(21, 22, wanted), RangeError);
     });
 
     it('knows the hash at every index', async () => {

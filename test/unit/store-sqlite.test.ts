@@ -353,6 +353,24 @@ describe('store on SQLite', () => {
       notWhole(third.state, 70, /entries from 2 on are damaged/);
     });
 
+    it('selects nothing from a damaged row, and what is before it all the same', async () => {
+      const first = await open();
+      const entries = batch(1, 70, 1, 1024 * 1024 - 100);
+      for (const entry of entries) await first.settled(first.append([entry]));
+      await first.store.close();
+      flipIn(join(folder, 'log.sqlite'), entries[2]?.command.subarray(-2000));
+
+      const second = await open();
+      const before = await second.store.select(1, 70, () => false);
+      assert.deepEqual([before.through, before.entries], [1, []]);
+      assert.equal((await second.store.select(2, 70, () => true)).entries[0]?.index, 2);
+      await fails(
+        'FAULT',
+        /entries 3 to 3 do not match their chain hash/,
+        second.store.select(3, 70, () => false),
+      );
+    });
+
     it('uses the other slot of the guard when one is torn', async () => {
       for (const slot of [0, 1]) {
         const { image } = await crashed(3);

@@ -1,5 +1,5 @@
 /**
- * Keeps the memory small while a large snapshot passes through this process.
+ * Keeps the memory small while a large snapshot, or a long log, passes through this process.
  *
  * Its pieces are buffers outside of the JavaScript heap. V8 lets those grow by 64 MB and more before it looks, and looks at the
  * whole heap then. They die young, so a look at the young ones alone, which takes a millisecond or two, gives them back.
@@ -15,7 +15,7 @@ type Collect = (options: { type: 'minor' }) => void;
 let collect: Collect | undefined;
 let passed = 0;
 
-/** So many bytes of a snapshot went through this process, and are not needed any more. */
+/** So many bytes of it went through this process, and are not needed any more. */
 export function piecePassed(bytes: number): void {
   passed += bytes;
   if (passed < LIMITS.snapshotGarbageBytes) return;
