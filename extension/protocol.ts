@@ -7,6 +7,7 @@
 import type { ClusterView } from '../shared/cluster-view.ts';
 import type { NodeEvent } from '../shared/events.ts';
 import type { About, Explanation } from '../shared/explain/types.ts';
+import type { FaultPlan, FaultStatus } from '../shared/faults.ts';
 import type { LogDiff } from '../shared/log-diff.ts';
 import type { EntryDetails, FromPage, ToPage } from '../shared/panel-protocol.ts';
 
@@ -75,6 +76,16 @@ export interface Requests {
   };
   /** Control acts, refused unless the sidecar allows control. `to` '' lets the leader choose. */
   'raft/transfer': { params: { cluster: string; to: string }; result: { leader: string; term: number } };
+  /** Plants a fault in a node, for `ttlMs`. Control, as well. */
+  'raft/plantFault': { params: { cluster: string; node: string; fault: FaultPlan }; result: FaultStatus };
+  /** Ends the faults of a node, '' for all nodes of the cluster. A node that does not answer is named, with the reason. */
+  'raft/endFaults': {
+    params: { cluster: string; node: string };
+    result: {
+      readonly ended: number;
+      readonly unanswered: readonly { readonly node: string; readonly reason: string }[];
+    };
+  };
   /** What was tried, which file or port, what it answered: markdown. */
   'raft/doctor': { params: Record<string, never>; result: { markdown: string } };
   /** A panel opens; messages follow as `raft/panel`. `openLog` and `compare` of the page are answered by the editor itself. */

@@ -7,6 +7,7 @@
 import type { Lag, NodeStatus, TermsView } from './inspect.ts';
 import { lagsOf } from './view/lags.ts';
 import { isAnswering, whoLeads } from './view/leadership.ts';
+import { type PlantedFault, plantedIn } from './view/planted.ts';
 import { clusterProblems, nodeProblems, type Situation } from './view/problems.ts';
 
 /**
@@ -68,6 +69,8 @@ export interface NodeView extends NodeSample {
     readonly applied: Lag;
   };
   readonly problems: readonly Problem[];
+  /** Faults that somebody planted in it; absent where there are none. */
+  readonly planted?: readonly PlantedFault[];
 }
 
 export type Health = 'HEALTHY' | 'DEGRADED' | 'NO_LEADER' | 'UNREACHABLE';
@@ -151,12 +154,14 @@ function unwatched(samples: readonly NodeSample[]): NodeSample[] {
 function viewNode(sample: NodeSample, situation: Situation): NodeView {
   const { leader, leadership, now } = situation;
   const lag = leader === undefined ? undefined : lagsOf(sample, leader, now);
+  const planted = plantedIn(sample, now);
   return {
     ...sample,
     role: sample.status?.role ?? '',
     isLeader: sample.id === leadership.leader,
     ...(lag === undefined ? {} : { lag }),
-    problems: nodeProblems(sample, lag, situation),
+    problems: nodeProblems(sample, lag, situation, planted),
+    ...(planted.length === 0 ? {} : { planted }),
   };
 }
 

@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { APP_STATES } from './app-conditions.ts';
 import { CAUSES } from './causes.ts';
 import { EVENT_CAUSES, EVENT_KINDS, type RaftEvent } from './events.ts';
-import { FAULT_DIRECTIONS, FAULT_KINDS } from './faults.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS, type FaultPlan, type FaultStatus } from './faults.ts';
 import {
   CERTIFICATE_USES,
   type LogEntryView,
@@ -96,8 +96,7 @@ const certificate = z.object({
   reason: text,
 });
 
-const fault = z.object({
-  id: name,
+const faultPlan = z.object({
   kind: z.enum(FAULT_KINDS),
   peer: z.union([name, z.literal('')]),
   direction: z.enum(FAULT_DIRECTIONS),
@@ -105,10 +104,13 @@ const fault = z.object({
   jitterMs: ms,
   share: z.number().min(0).max(1),
   ttlMs: ms,
-  since: ms,
-  until: ms,
-  messages: count,
 });
+
+export const faultPlanSchema: z.ZodType<FaultPlan> = faultPlan;
+
+const fault = faultPlan.extend({ id: name, since: ms, until: ms, messages: count });
+
+export const faultStatusSchema: z.ZodType<FaultStatus> = fault;
 
 /** Read before anything else of a status: the rest of another protocol need not be of a form we know. */
 export const protocolSchema = z.looseObject({ protocol: z.int().positive().default(1) });

@@ -5,7 +5,7 @@
  */
 import * as z from 'zod';
 import { QUESTIONS } from '../../shared/explain/types.ts';
-import { whatIsWrong } from '../../shared/inspect-schema.ts';
+import { faultPlanSchema, whatIsWrong } from '../../shared/inspect-schema.ts';
 import type { FromPage, PanelMethods } from '../../shared/panel-protocol.ts';
 import type { AggregatorOptions, Attachment, Requests, ToAggregator } from '../protocol.ts';
 import { InspectError } from './contract.ts';
@@ -58,6 +58,8 @@ export const REQUESTS: { readonly [M in keyof Requests]: z.ZodType<Requests[M]['
     text: z.string().max(AGGREGATOR_LIMITS.proposalBytes),
   }),
   'raft/transfer': cluster.extend({ to: nameOrNone }),
+  'raft/plantFault': cluster.extend({ node: name, fault: faultPlanSchema }),
+  'raft/endFaults': cluster.extend({ node: nameOrNone }),
   'raft/doctor': nothing,
   'raft/panelOpen': cluster.extend({ panel }),
   'raft/panelClose': z.object({ panel }),

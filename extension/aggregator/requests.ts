@@ -5,7 +5,7 @@
  */
 import { diffLogs } from '../../shared/log-diff.ts';
 import type { Requests } from '../protocol.ts';
-import { propose, transfer } from './clusters/acts.ts';
+import { endFaults, plantFault, propose, transfer } from './clusters/acts.ts';
 import type { Clusters } from './clusters/clusters.ts';
 import { InspectError } from './contract.ts';
 import { diffUris, logUri } from './documents/uris.ts';
@@ -60,6 +60,8 @@ export function requestHandlers({ clusters, news, panels, decode, doctor }: Requ
     'raft/entry': (asked) => entryDetails(clusters, decode, asked),
     'raft/propose': ({ cluster, node, text }) => propose(clusters.watched(cluster), node, text),
     'raft/transfer': ({ cluster, to }) => transfer(clusters.watched(cluster), to),
+    'raft/plantFault': ({ cluster, node, fault }) => plantFault(clusters.watched(cluster), node, fault),
+    'raft/endFaults': ({ cluster, node }) => endFaults(clusters.watched(cluster), node),
     'raft/doctor': () => ({ markdown: doctor() }),
     'raft/panelOpen': ({ panel, cluster }) => {
       panels.open(panel, cluster);

@@ -15,7 +15,8 @@ import { allowsControl, nodeDescription } from '../views/labels.ts';
 import { pickCluster, pickNode } from './pick.ts';
 import type { Target } from './target.ts';
 
-function needTrust(): void {
+/** Throws UserError in a workspace that is not trusted. */
+export function needTrust(): void {
   if (!vscode.workspace.isTrusted) {
     throw new UserError(vscode.l10n.t('This changes a cluster, so it needs a trusted workspace.'));
   }
@@ -59,18 +60,22 @@ export async function proposeText(services: Services, target: Target): Promise<v
   });
 }
 
+/** Throws UserError where the sidecars do not allow control. */
+export function needControl(cluster: ClusterView): void {
+  if (allowsControl(cluster)) return;
+  throw new UserError(
+    vscode.l10n.t(
+      'The sidecars of {0} do not allow control: they were started without --control.',
+      plainLabel(cluster.name),
+    ),
+  );
+}
+
 export async function transferLeadership(services: Services, target: Target): Promise<void> {
   needTrust();
   const cluster = await pickCluster(services, target);
   if (cluster === undefined) return;
-  if (!allowsControl(cluster)) {
-    throw new UserError(
-      vscode.l10n.t(
-        'The sidecars of {0} do not allow control: they were started without --control.',
-        plainLabel(cluster.name),
-      ),
-    );
-  }
+  needControl(cluster);
   const to = await pickHeir(cluster, target);
   if (to === undefined) return;
   const whom = to === '' ? vscode.l10n.t('another node') : to;

@@ -16,6 +16,8 @@ export const COMMANDS = [
   'outrigger.openUri',
   'outrigger.proposeText',
   'outrigger.transferLeadership',
+  'outrigger.plantFault',
+  'outrigger.endFaults',
   'outrigger.copyAddress',
   'outrigger.openPage',
   'outrigger.doctor',

@@ -8,6 +8,7 @@ import '../util/zod.ts';
 import * as z from 'zod';
 import { nameSchema } from '../../shared/endpoint-files.ts';
 import { QUESTIONS } from '../../shared/explain/types.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS } from '../../shared/faults.ts';
 import { SCHEME } from '../protocol.ts';
 
 const index = z.int().min(0);
@@ -23,6 +24,18 @@ const targetSchema = z.object({
   right: nameSchema.optional(),
   /** Who shall lead; '' lets the leader choose. */
   to: z.union([nameSchema, z.literal('')]).optional(),
+  /** To be planted, whole: what a kind needs has to be there. */
+  fault: z
+    .object({
+      kind: z.enum(FAULT_KINDS),
+      peer: z.union([nameSchema, z.literal('')]).default(''),
+      direction: z.enum(FAULT_DIRECTIONS).default('BOTH'),
+      delayMs: z.number().default(0),
+      jitterMs: z.number().default(0),
+      share: z.number().default(0),
+      ttlMs: z.number(),
+    })
+    .optional(),
   address: z.string().max(2_000).optional(),
   text: z.string().optional(),
   /** Of a document of the aggregator. */

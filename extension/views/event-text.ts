@@ -57,6 +57,8 @@ const ICONS: Readonly<Partial<Record<NodeEvent['kind'], string>>> = {
   CAMPAIGN_POSTPONED: 'watch',
   TRANSFER_FAILED: 'warning',
   SNAPSHOT_OUTRUN: 'warning',
+  FAULT_BEGAN: 'beaker',
+  FAULT_ENDED: 'beaker-stop',
 };
 
 /** A codicon name. */

@@ -79,8 +79,23 @@ export function lagText(lag: NamedLag): string {
   return `${count(lag.entries)} behind${SEPARATOR}${duration(lag.ms)} (${lag.kind})`;
 }
 
-/** The words beside the name of a node: `leader · t7 · commit 1,204,331`, `follower · 812 behind · 40 ms (replicated)`. */
+/** Its problem has an icon of its own: nothing is wrong by itself, and nobody may overlook it. */
+export const PLANTED_ICON: Icon = { id: 'beaker', color: 'charts.purple' };
+
+/** `1 fault planted`; '' for none. */
+function plantedWords({ planted = [] }: NodeView): string {
+  return planted.length === 0 ? '' : `${plural(planted.length, 'fault')} planted`;
+}
+
+/**
+ * The words beside the name of a node: `leader · t7 · commit 1,204,331`, `follower · 812 behind · 40 ms (replicated)`, and before
+ * them `1 fault planted`.
+ */
 export function nodeDescription(node: NodeView): string {
+  return [plantedWords(node), stateWords(node)].filter((words) => words !== '').join(SEPARATOR);
+}
+
+function stateWords(node: NodeView): string {
   const lag = worstLag(node.lag);
   const behind = lag === undefined ? [] : [lagText(lag)];
   if (node.link.state !== 'CONNECTED') {

@@ -7,7 +7,7 @@ import { conditionOf } from '../../shared/app-conditions.ts';
 import type { ClusterView, NodeView } from '../../shared/cluster-view.ts';
 import type { Lag, NodeStatus } from '../../shared/inspect.ts';
 import { safeMarkdown } from '../../shared/safe-text.ts';
-import { count, duration } from '../../shared/wording.ts';
+import { count, duration, plural } from '../../shared/wording.ts';
 import { clusterDescription, nodeDescription } from './labels.ts';
 
 type Row = readonly [name: string, value: string];
@@ -29,6 +29,10 @@ export function nodeTooltip(cluster: ClusterView, node: NodeView, now: number): 
     ['address', node.http === '' ? 'not known' : node.http],
     ['link', `${link} for ${duration(now - node.link.since)}`],
   ];
+  for (const { id, what, leftMs, messages } of node.planted ?? []) {
+    const so = messages === 0 ? '' : `; ${plural(messages, 'message')} so far`;
+    rows.push([`planted fault ${id}`, `${what}, for another ${duration(leftMs)}${so}`]);
+  }
   if (node.status === undefined) rows.push(['status', 'never heard']);
   else rows.push(...statusRows(node.status, cluster), ...heardRow(node, now));
   if (node.lag !== undefined) {

@@ -6,6 +6,7 @@
  */
 import type { ClusterView, NodeView, Problem } from '../../shared/cluster-view.ts';
 import { safeLine } from '../../shared/safe-text.ts';
+import { PLANTED } from '../../shared/view/planted.ts';
 import {
   clusterContext,
   clusterDescription,
@@ -16,6 +17,7 @@ import {
   nodeDescription,
   nodeIcon,
   nodeSpeech,
+  PLANTED_ICON,
   SEVERITY_ICONS,
 } from './labels.ts';
 
@@ -86,7 +88,7 @@ function problemItem(cluster: string, node: string, problem: Problem): TreeModel
     node,
     label: text,
     description: '',
-    icon: SEVERITY_ICONS[problem.severity],
+    icon: problem.code === PLANTED ? PLANTED_ICON : SEVERITY_ICONS[problem.severity],
     context: 'problem',
     speech: `${problem.severity.toLowerCase()}: ${text}`,
     expanded: false,

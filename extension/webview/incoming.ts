@@ -30,6 +30,7 @@ import {
   type ToPage,
 } from '../../shared/panel-protocol.ts';
 import type { TermRun } from '../../shared/term-runs.ts';
+import type { PlantedFault } from '../../shared/view/planted.ts';
 import {
   type Guard,
   isAnything,
@@ -75,6 +76,12 @@ const isNodeView = shape<NodeView>({
   isLeader: isFlag,
   lag: optional(shape<NonNullable<NodeView['lag']>>({ replicated: isLag, committed: isLag, applied: isLag })),
   problems: listOf(isProblem, INCOMING_LIMITS.problems),
+  planted: optional(
+    listOf(
+      shape<PlantedFault>({ id: isText, what: isText, leftMs: isNumber, messages: isIndex }),
+      INCOMING_LIMITS.problems,
+    ),
+  ),
 });
 
 const isCluster = shape<ClusterView>({

@@ -46,6 +46,8 @@ const ENGLISH = {
   link: 'Link',
   app: 'App',
   problem: 'Problem',
+  planted: 'Planted faults',
+  plantedFault: 'Planted fault: {0}, for another {1}',
   ask: 'Ask',
   whyBehind: 'Why behind?',
   whyBehindNode: 'Why behind? {0}',

@@ -13,6 +13,7 @@ import { safeLine } from '../safe-text.ts';
 import { duration, entries, list } from '../wording.ts';
 import { trailsAfterMs } from './lags.ts';
 import { type Answering, isAnswering, type Leadership } from './leadership.ts';
+import { PLANTED, type PlantedFault } from './planted.ts';
 
 /** A follower that hears no leader for so many longest election timeouts is told of; elections take less. */
 const UNHEARD_ELECTIONS = 2;
@@ -34,8 +35,13 @@ function because(reason: string): string {
 
 // ---------------------------------------------------------------- of one node
 
-export function nodeProblems(sample: NodeSample, lag: NodeView['lag'], situation: Situation): Problem[] {
-  const problems = linkProblems(sample, situation.now);
+export function nodeProblems(
+  sample: NodeSample,
+  lag: NodeView['lag'],
+  situation: Situation,
+  planted: readonly PlantedFault[],
+): Problem[] {
+  const problems = [...linkProblems(sample, situation.now), ...plantedProblems(planted)];
   if (isAnswering(sample)) {
     problems.push(...claimProblems(sample, situation), ...contactProblems(sample, situation));
     problems.push(...storeProblems(sample.status), ...appProblems(sample.status.app));
@@ -72,6 +78,18 @@ function linkProblems({ id, link }: NodeSample, now: number): Problem[] {
         problem(code, 'INFO', `${id} is a member, but its address is not known${because(link.reason)}`),
       ];
   }
+}
+
+/** So many of them are named. */
+const NAMED_FAULTS = 3;
+
+/** A note: somebody wants it so. What it does to the cluster is told where it shows. */
+function plantedProblems(planted: readonly PlantedFault[]): Problem[] {
+  if (planted.length === 0) return [];
+  const named = planted.slice(0, NAMED_FAULTS).map(({ what }) => what);
+  const more = planted.length > named.length ? [`${planted.length - named.length} more`] : [];
+  const text = `${planted.length === 1 ? 'a fault is' : `${planted.length} faults are`} planted in it: it ${[...named, ...more].join('; ')}`;
+  return [problem(PLANTED, 'INFO', text)];
 }
 
 function claimProblems({ id, status }: Answering, { leadership }: Situation): Problem[] {

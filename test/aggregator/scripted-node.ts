@@ -8,6 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { EVENT_HEADERS, type RaftEvent } from '../../shared/events.ts';
+import type { FaultStatus } from '../../shared/faults.ts';
 import type { LogEntryView, LogPage, NodeStatus, TermsView } from '../../shared/inspect.ts';
 import { QUIET_STATUS } from '../support/quiet.ts';
 
@@ -85,6 +86,10 @@ export class ScriptedNode {
   readonly requests: { readonly line: string; readonly token: string; readonly lastEventId: string }[] = [];
   connections = 0;
   proposed: string[] = [];
+  /** Takes a POST to `/v1/faults`, and breaks off before it answers. */
+  losesAnswers = false;
+  /** Bodies of POSTs to `/v1/faults`. */
+  readonly planted: string[] = [];
   #seq = 0;
   #server: Server | undefined;
   #port = 0;
@@ -233,8 +238,8 @@ export class ScriptedNode {
     lastEventId: string,
   ): void {
     if (url.pathname === '/v1/status') return json(response, 200, this.status);
-    const scope =
-      url.pathname === '/v1/propose' ? 'write' : url.pathname.includes('transfer') ? 'admin' : 'view';
+    const admin = url.pathname.includes('transfer') || url.pathname.startsWith('/v1/faults');
+    const scope = url.pathname === '/v1/propose' ? 'write' : admin ? 'admin' : 'view';
     if (this.behaviour === 'REFUSE' || token !== TOKENS[scope]) {
       return json(response, 401, {
         code: 'UNAUTHORIZED',
@@ -258,9 +263,34 @@ export class ScriptedNode {
         return;
       case '/v1/leader/transfer':
         return json(response, 200, { leader: 'n2', term: 9 });
+      case '/v1/faults':
+        request.setEncoding('utf8').on('data', (text: string) => this.planted.push(text));
+        request.on('end', () => {
+          if (this.losesAnswers) response.destroy();
+          else json(response, 200, this.#plant(JSON.parse(this.planted.at(-1) ?? '')));
+        });
+        return;
       default:
+        if (request.method === 'DELETE')
+          return this.#endFault(response, url.pathname.split('/').at(-1) ?? '');
         return json(response, 404, { code: 'NOT_FOUND', definite: true, message: 'there is no such path' });
     }
+  }
+
+  /** It is in the status only when a test says so: a node that stands still cannot tell of it. */
+  #plant(body: Partial<FaultStatus>): FaultStatus {
+    const { now } = this.status;
+    const rest = { kind: 'CUT', peer: '', direction: 'BOTH', delayMs: 0, jitterMs: 0, share: 0 } as const;
+    const ttlMs = body.ttlMs ?? 0;
+    return { id: 'f1', ...rest, ...body, ttlMs, since: now, until: now + ttlMs, messages: 0 };
+  }
+
+  #endFault(response: ServerResponse, id: string): void {
+    const { faults = [] } = this.status;
+    const found = faults.find((fault) => fault.id === id);
+    this.set({ faults: faults.filter((fault) => fault !== found) });
+    if (found !== undefined) return json(response, 200, found);
+    json(response, 404, { code: 'NOT_FOUND', definite: true, message: `there is no fault ${id} here` });
   }
 
   #page(url: URL): LogPage {

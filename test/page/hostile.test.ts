@@ -27,6 +27,7 @@ function hostile(): PanelSnapshot {
       app: { state: 'STALLED', name: HOSTILE, epoch: 1, reason: HOSTILE, since: 0 },
     }),
     problems: [{ code: 'X', severity: 'ERROR', text: HOSTILE }] as const,
+    planted: [{ id: HOSTILE, what: HOSTILE, leftMs: 5_000, messages: 1 }],
   };
   const [leader, follower] = plain.terms;
   assert.ok(leader && follower);

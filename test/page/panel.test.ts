@@ -90,6 +90,22 @@ describe('page: the panel', () => {
     assert.match((await row.textContent()) ?? '', /Error: the app has stopped applying/);
   });
 
+  it('shows what is planted in a node and for how long still, beside what is wrong, and once', async () => {
+    const { cluster } = snapshot();
+    const planted = [{ id: 'f1', what: 'loses all messages to and from n2', leftMs: 12_000, messages: 3 }];
+    const note = { code: 'FAULT_PLANTED', severity: 'INFO', text: 'a fault is planted in it' } as const;
+    const nodes = cluster.nodes.map((node) =>
+      node.id === 'n3' ? { ...node, planted, problems: [note, ...node.problems] } : node,
+    );
+    const page = await open({ snapshot: snapshot({ cluster: { ...cluster, nodes } }) });
+    const cell = (await page.locator('tr[data-node=n3] [data-problems]').innerText()).trim();
+    assert.match(cell, /^◆ Planted fault: loses all messages to and from n2, for another 12 s\n/);
+    assert.match(cell, /Error: the app has stopped applying/);
+    assert.doesNotMatch(cell, /a fault is planted/);
+    assert.equal(await page.locator('[data-planted]').count(), 1);
+    assert.deepEqual(await axe(page), []);
+  });
+
   it('shows every column of the nodes table at once, in a window of 1280 px with and without a side bar', async () => {
     const page = await open();
     const widths = () =>

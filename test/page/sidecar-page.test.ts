@@ -105,6 +105,21 @@ describe('page: served by the sidecar', () => {
     assert.equal(foreign.status, 403);
   });
 
+  it('shows the faults that are planted in it, as its status tells them', async () => {
+    const plan = { kind: 'DELAY', peer: '', direction: 'IN', delayMs: 200, jitterMs: 0, share: 0 } as const;
+    const times = { ttlMs: 60_000, since: NOW - 30_000, until: NOW + 30_000 };
+    sidecar.host.status = () => ({
+      ...LEADER_STATUS,
+      faults: [{ id: 'f1', ...plan, ...times, messages: 5 }],
+    });
+    const page = await open(`#token=${TOKENS.view}`);
+    const planted = await page.locator('tr[data-node=n1] [data-planted]').innerText();
+    assert.match(
+      planted,
+      /Planted fault: delays messages from all peers by 200 ms, for another (30|29\.\d) s/,
+    );
+  });
+
   it('takes the token from the fragment, out of the address bar, and shows everything', async () => {
     const page = await open(`#token=${TOKENS.view}`);
     assert.equal(page.url(), `${sidecar.server.url}/`);

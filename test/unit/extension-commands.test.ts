@@ -54,6 +54,21 @@ describe('what a command is called on', () => {
     });
   });
 
+  it('a whole fault, with defaults for what its kind does not need', () => {
+    const given = { cluster: 'orders', node: 'n1', fault: { kind: 'CUT', peer: 'n2', ttlMs: 5_000 } };
+    assert.deepEqual(targetOf(given).fault, {
+      ...{ kind: 'CUT', peer: 'n2', direction: 'BOTH', ttlMs: 5_000 },
+      ...{ delayMs: 0, jitterMs: 0, share: 0 },
+    });
+    for (const fault of [
+      { kind: 'MELT', ttlMs: 1 },
+      { kind: 'CUT', peer: '../x', ttlMs: 1 },
+      { kind: 'CUT' },
+    ]) {
+      assert.deepEqual(targetOf({ ...given, fault }), {});
+    }
+  });
+
   it('anything else counts as nothing', () => {
     for (const argument of [undefined, null, 7, 'orders', { cluster: '../x' }, { cluster: 'a', index: -1 }]) {
       assert.deepEqual(targetOf(argument), {});

@@ -42,6 +42,14 @@ describe('the words of the clusters tree', () => {
     assert.equal(worstLag(undefined), undefined);
   });
 
+  it('planted faults come first, and what is right with the node stays as it is', () => {
+    const one = { id: 'f1', what: 'stands still', leftMs: 5_000, messages: 0 };
+    assert.equal(nodeDescription(node('n2', { planted: [one] })), '1 fault planted · follower · up to date');
+    const two = node('n2', { planted: [one, { ...one, id: 'f2' }] });
+    assert.equal(nodeSpeech(two), 'node n2, 2 faults planted, follower, up to date');
+    assert.deepEqual(nodeIcon(two), nodeIcon(node('n2')));
+  });
+
   it('a node that does not answer is shown by its link and what it was', () => {
     const link = { state: 'SILENT', reason: 'it answers nothing', since: 0 } as const;
     const lag = { replicated: { entries: 3, ms: 4_200 }, committed: NONE, applied: NONE };
@@ -135,10 +143,21 @@ describe('tooltips', () => {
     assert.match(text, /last heard: 4 s ago/);
   });
 
+  it('say what each planted fault does, how long still, and to how many messages', () => {
+    const cut = { id: 'f1', what: 'loses all messages to and from n3', leftMs: 12_000, messages: 1_204 };
+    const pause = { id: 'f2', what: 'stands still', leftMs: 500, messages: 0 };
+    const text = nodeTooltip(cluster(), node('n2', { planted: [cut, pause] }), 0).replaceAll('\\', '');
+    const line =
+      'planted fault f1: loses all messages to and from n3, for another 12 s; 1,204 messages so far';
+    assert.ok(text.includes(line), text);
+    assert.match(text, /planted fault f2: stands still, for another 500 ms$/m);
+  });
+
   it('markup in what nodes say stays text', () => {
     const hostile = '[click](command:evil) <img src=x> **bold**';
     const app = { ...status('n2').app, name: hostile, reason: hostile };
-    const text = nodeTooltip(cluster(), node('n2', { status: status('n2', { app }) }), 0);
+    const planted = [{ id: hostile, what: hostile, leftMs: 1, messages: 0 }];
+    const text = nodeTooltip(cluster(), node('n2', { planted, status: status('n2', { app }) }), 0);
     assert.doesNotMatch(text, /[^\\]\[click\]\(command:/);
     assert.doesNotMatch(text, /[^\\]<img/);
     const problems = [{ code: 'X', severity: 'ERROR', text: hostile }] as const;

@@ -35,6 +35,22 @@ describe('the clusters tree', () => {
     assert.equal(flatten(tree).get('problem:orders/n2/LINK_RETRYING')?.label, 'connection refused');
   });
 
+  it('a planted fault has a line of its own, with an icon that no problem has', () => {
+    const text = 'a fault is planted in it: it stands still';
+    const planted = { code: 'FAULT_PLANTED', severity: 'INFO', text } as const;
+    const items = flatten(treeOf([cluster({ nodes: [node('n2', { problems: [planted, slow] })] })]));
+    const item = items.get('problem:orders/n2/FAULT_PLANTED');
+    assert.equal(item?.label, text);
+    assert.deepEqual(item?.icon, { id: 'beaker', color: 'charts.purple' });
+    assert.equal(items.get('problem:orders/n2/SLOW_DISK')?.icon.id, 'warning');
+  });
+
+  it('the time that is left of a fault draws nothing again', () => {
+    const left = (leftMs: number) =>
+      treeOf([cluster({ nodes: [node('n2', { planted: [{ id: 'f1', what: 'x', leftMs, messages: 1 }] })] })]);
+    assert.deepEqual(changedItems(left(9_000), left(8_000)), []);
+  });
+
   it('draws again only what looks different', () => {
     const before = treeOf([cluster({ nodes: [leader('n1'), node('n2', { lag: lag(1) }), node('n3')] })]);
     const after = treeOf([cluster({ nodes: [leader('n1'), node('n2', { lag: lag(2) }), node('n3')] })]);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import type { FaultPlan } from '../../shared/faults.ts';
-import { describeFault } from '../../shared/faults.ts';
+import { describeFault, planBody, planProblem } from '../../shared/faults.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerMessage } from '../../shared/messages.ts';
 import { type Fate, type FaultOptions, Faults, standStill } from '../../sidecar/faults/faults.ts';
 import { FaultyTransport } from '../../sidecar/faults/faulty-transport.ts';
+import { faultBody } from '../../sidecar/http/input.ts';
 import type { Transport, TransportListener } from '../../sidecar/peers/contract.ts';
 
 const HOUR_MS = 3_600_000;
@@ -131,6 +132,40 @@ describe('planted faults', () => {
         'stands still',
       ],
     );
+  });
+});
+
+describe('the plan of a fault', () => {
+  const PLANS: readonly (readonly [given: Partial<FaultPlan>, problem: RegExp | undefined])[] = [
+    [{ kind: 'CUT', peer: 'n2', direction: 'IN' }, undefined],
+    [{ kind: 'CUT' }, /needs a peer/],
+    [{ kind: 'ISOLATE', direction: 'OUT' }, undefined],
+    [{ kind: 'ISOLATE', peer: 'n2' }, /not of one peer/],
+    [{ kind: 'DELAY', delayMs: 20, jitterMs: 5, peer: 'n2' }, undefined],
+    [{ kind: 'DELAY' }, /delays by 1 to 10000 ms/],
+    [{ kind: 'DELAY', delayMs: 1.5 }, /delays by/],
+    [{ kind: 'DELAY', delayMs: 1, jitterMs: -1 }, /jitter/],
+    [{ kind: 'DROP', share: 1 }, undefined],
+    [{ kind: 'DROP' }, /over 0, up to 100 percent/],
+    [{ kind: 'DROP', share: 1.01 }, /over 0, up to 100 percent/],
+    [{ kind: 'DROP', share: 0.5, delayMs: 1 }, /delays nothing/],
+    [{ kind: 'PAUSE', ttlMs: LIMITS.faultPauseMs }, undefined],
+    [{ kind: 'PAUSE', ttlMs: LIMITS.faultPauseMs + 1 }, /lasts at most 60 s/],
+    [{ kind: 'PAUSE', ttlMs: 1, direction: 'IN' }, /no direction/],
+    [{ kind: 'ISOLATE', share: 0.5 }, /no share/],
+    [{ kind: 'ISOLATE', ttlMs: LIMITS.faultTtlMs + 1 }, /lasts at most 10 min/],
+    [{ kind: 'ISOLATE', ttlMs: 0 }, /lasts at most/],
+  ];
+
+  it('is refused for what a sidecar would refuse, and for nothing else', () => {
+    for (const [given, problem] of PLANS) {
+      const whole = plan({ ttlMs: 1_000, ...given });
+      const said = planProblem(whole);
+      const taken = faultBody.safeParse(planBody(whole));
+      assert.equal(said === '', taken.success, JSON.stringify(given));
+      if (problem === undefined) assert.deepEqual(taken.data, whole);
+      else assert.match(said, problem);
+    }
   });
 });
 

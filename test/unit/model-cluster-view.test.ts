@@ -8,7 +8,9 @@ import {
   type NodeView,
   viewCluster,
 } from '../../shared/cluster-view.ts';
+import type { FaultStatus } from '../../shared/faults.ts';
 import { FRESH_MS } from '../../shared/view/leadership.ts';
+import { isHarmless } from './extension-support.ts';
 import { IDS, NOW, progressOf, sampleOf, statusOf } from './model-support.ts';
 
 const healthy = IDS.map((id) => sampleOf(id));
@@ -303,5 +305,46 @@ describe('cluster view: whatever comes', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  describe('planted faults', () => {
+    const fault = (over: Partial<FaultStatus> = {}): FaultStatus => ({
+      ...{ id: 'f1', kind: 'CUT', peer: 'n2', direction: 'BOTH', delayMs: 0, jitterMs: 0, share: 0 },
+      ...{ ttlMs: 30_000, since: 5_000, until: 35_000, messages: 7, ...over },
+    });
+    /** Its clock says 10 s. */
+    const having = (faults: readonly FaultStatus[], over: Partial<NodeSample> = {}): NodeSample =>
+      sampleOf('n3', { status: statusOf('n3', { faults, now: 10_000 }), statusAt: NOW, ...over });
+
+    it('are told of with what they do and the time left by the clock of the node, and are no illness', () => {
+      const cluster = view([...healthy.slice(0, 2), having([fault()])], NOW + 1_000);
+      const { planted, problems } = node(cluster, 'n3');
+      const what = 'loses all messages to and from n2';
+      assert.deepEqual(planted, [{ id: 'f1', what, leftMs: 24_000, messages: 7 }]);
+      assert.deepEqual(problems, [
+        { code: 'FAULT_PLANTED', severity: 'INFO', text: `a fault is planted in it: it ${what}` },
+      ]);
+      assert.equal(cluster.health, 'HEALTHY');
+      assert.equal('planted' in node(cluster, 'n1'), false);
+    });
+
+    it('stay those of a node that stands still until their time is over, and end with a process', () => {
+      const pause = [fault({ kind: 'PAUSE', peer: '' })];
+      const at = (link: NodeSample['link'], now: number) =>
+        node(view([...healthy.slice(0, 2), having(pause, { link })], now), 'n3').planted?.length;
+      assert.equal(at(silent, NOW + 24_000), 1);
+      assert.equal(at(silent, NOW + 25_000), undefined);
+      assert.equal(at(down, NOW), undefined);
+    });
+
+    it('are one harmless problem, however many there are and whatever they say', () => {
+      const many = Array.from({ length: 200 }, () => fault({ peer: 'n2\n\u001b[31m\u202e', id: 'f\n1' }));
+      const { planted, problems } = node(view([...healthy.slice(0, 2), having(many)]), 'n3');
+      assert.ok(planted !== undefined && planted.length === 16);
+      assert.deepEqual(codes(problems), ['FAULT_PLANTED']);
+      assert.match(problems[0]?.text ?? '', /^16 faults are planted in it: .*; 13 more$/);
+      const texts = [...planted.flatMap(({ id, what }) => [id, what]), problems[0]?.text ?? ''];
+      assert.ok(texts.every(isHarmless), texts.join(' '));
+    });
   });
 });

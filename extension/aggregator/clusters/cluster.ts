@@ -363,10 +363,19 @@ function sampleOf(id: string, link: NodeLink): NodeSample {
 
 /** A status without what changes by itself from one look to the next. */
 function lasting(status: NodeStatus): object {
-  const { now: _now, uptimeMs: _uptime, leaderContactMs: _contact, store, progress, ...rest } = status;
+  const {
+    now: _now,
+    uptimeMs: _uptime,
+    leaderContactMs: _contact,
+    store,
+    progress,
+    faults,
+    ...rest
+  } = status;
   return {
     ...rest,
     store: { state: store.state, reason: store.reason, whole: store.whole },
     progress: progress.map(({ lastContactMs: _last, ...one }) => one),
+    faults: faults?.map(({ messages: _messages, ...one }) => one),
   };
 }

@@ -9,6 +9,7 @@
 import type * as z from 'zod';
 import type { LinkState, LinkView } from '../../../shared/cluster-view.ts';
 import type { RaftEvent } from '../../../shared/events.ts';
+import type { FaultStatus } from '../../../shared/faults.ts';
 import { INSPECT_PROTOCOL, type NodeStatus } from '../../../shared/inspect.ts';
 import { nodeStatusSchema, protocolSchema } from '../../../shared/inspect-schema.ts';
 import { InspectError } from '../contract.ts';
@@ -41,7 +42,10 @@ export interface LinkListener {
 }
 
 /** Events after which the status is worth a look at once. */
-const TELLING: ReadonlySet<string> = new Set(['ROLE', 'APP', 'PEER_UP', 'PEER_DOWN', 'WHOLE', 'STOPPING']);
+const TELLING: ReadonlySet<string> = new Set([
+  ...['ROLE', 'APP', 'PEER_UP', 'PEER_DOWN', 'WHOLE', 'STOPPING'],
+  ...['FAULT_BEGAN', 'FAULT_ENDED'],
+]);
 
 export class NodeLink {
   readonly #timing: Timing;
@@ -176,6 +180,27 @@ export class NodeLink {
       if (answer.status !== 200) readValue(answer);
       return answer;
     });
+  }
+
+  /** A DELETE; false where there is no such thing any more. Never tried twice. Rejects with InspectError. */
+  async delete(scope: Scope, path: string): Promise<boolean> {
+    const { actMs } = this.#timing;
+    const maxBytes = AGGREGATOR_LIMITS.replyBytes;
+    return this.#asking(async () => {
+      const answer = await this.#authorized(scope, { method: 'DELETE', path, timeoutMs: actMs, maxBytes });
+      if (answer.status === 404) return false;
+      readValue(answer);
+      return true;
+    });
+  }
+
+  /** A fault that it has just confirmed is seen at once: a node that stands still cannot tell of it itself. */
+  knowFault(fault: FaultStatus): void {
+    const { status } = this;
+    if (status === undefined) return;
+    const others = (status.faults ?? []).filter(({ id }) => id !== fault.id);
+    this.status = { ...status, faults: [...others, fault] };
+    this.#listener.onChange(this);
   }
 
   async #asking<T>(work: () => Promise<T>): Promise<T> {

@@ -29,7 +29,7 @@ export class RequestFailure extends Error {
 }
 
 export interface Ask {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly token: string;
   readonly body?: Uint8Array;

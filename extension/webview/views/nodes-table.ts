@@ -1,8 +1,9 @@
 /** The nodes in a table: role, term, the three lags, link, app, and what is wrong. */
-import { html, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import type { ClusterView, NodeView } from '../../../shared/cluster-view.ts';
 import { safeLine } from '../../../shared/safe-text.ts';
-import { count } from '../../../shared/wording.ts';
+import { PLANTED } from '../../../shared/view/planted.ts';
+import { count, duration } from '../../../shared/wording.ts';
 import { lagText } from '../format.ts';
 import { type TextKey, text } from '../strings.ts';
 import type { Acts } from '../ui.ts';
@@ -57,7 +58,7 @@ function nodeRow(node: NodeView, acts: Acts): TemplateResult {
     <td data-lag="applied">${lagText(lag?.applied)}</td>
     <td class="said">${link.reason === '' ? state : text('because', state, safeLine(link.reason))}</td>
     <td class="said">${appText(node)}</td>
-    <td data-problems>${problemList(node.problems)}</td>
+    <td data-problems>${plantedList(node)}${problemList(node.problems.filter(({ code }) => code !== PLANTED))}</td>
     <td>
       <button
         type="button"
@@ -69,6 +70,19 @@ function nodeRow(node: NodeView, acts: Acts): TemplateResult {
       </button>
     </td>
   </tr>`;
+}
+
+/** What somebody planted, with the time that is left: no error, and not to be overlooked. */
+function plantedList({ planted = [] }: NodeView): TemplateResult | typeof nothing {
+  if (planted.length === 0) return nothing;
+  return html`<ul class="plain" data-planted aria-label=${text('planted')}>
+    ${planted.map(
+      ({ what, leftMs }) =>
+        html`<li class="said planted">
+          <span aria-hidden="true">◆</span> ${text('plantedFault', safeLine(what), duration(leftMs))}
+        </li>`,
+    )}
+  </ul>`;
 }
 
 function appText({ status }: NodeView): string {

@@ -1,6 +1,6 @@
 /**
  * What the editor lets its user see and do, on three real sidecars that allow control (issue 3): the log as a document, live
- * tails, comparing, explaining, the panel, attaching by hand, transferring leadership.
+ * tails, comparing, explaining, the panel, attaching by hand, transferring leadership, planting faults.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -212,6 +212,48 @@ describe('in the editor', function () {
     assert.equal(after.leader.id, heir.id);
     await editor.toast(new RegExp(`${heir.id} leads ${NAME} in term ${after.term}`));
     await editor.statusItem(new RegExp(`${NAME}: ${heir.id} leads t${after.term}`));
+  });
+
+  it('a fault is planted after a question, shown, explained, and ended', async () => {
+    const { leader, followers } = await cluster.settled();
+    const [node] = followers;
+    assert.ok(node);
+    const question = editor.page.locator('.monaco-dialog-box');
+    const row = new RegExp(`^${node.id}`);
+    const does = 'loses all messages to and from all peers';
+    for (const agree of [false, true]) {
+      await editor.palette.run('Raft: Plant a Fault');
+      await editor.palette.pick(row);
+      await editor.palette.pick(/^Isolate from All Peers/);
+      await editor.palette.pick(/^Both Directions/);
+      await editor.palette.pick(/^Other/);
+      await editor.palette.type(/Seconds until it ends by itself/, '600');
+      await question.waitFor();
+      assert.match(
+        await question.innerText(),
+        new RegExp(`in ${node.id} of ${NAME}, so that it ${does} for 10 min\\?`),
+      );
+      await question.getByRole('button', { name: agree ? 'Plant' : 'Cancel' }).click();
+      await question.waitFor({ state: 'hidden' });
+      if (!agree)
+        assert.deepEqual((await cluster.status(node)).faults, [], 'planted though it was cancelled');
+    }
+    await editor.toast(new RegExp(`Planted in ${node.id} of ${NAME}: it ${does}, for 10 min`));
+    assert.equal((await cluster.status(node)).faults?.length, 1);
+    await editor.treeLine(VIEW, new RegExp(`^${node.id}\\b.*1 fault planted`));
+    await editor.treeLine(VIEW, new RegExp(`^a fault is planted in it: it ${does}`));
+    await cluster.propose(leader, 'what it misses');
+    // Where nobody misses anything there is nothing to explain.
+    await editor.treeLine(VIEW, new RegExp(`trails leader ${leader.id} .*the leader gets no answer from it`));
+    await editor.screenshot('fault-planted');
+    await editor.preview('Raft: Explain Lag', new RegExp(`${node.id} ${does}: fault f\\d`));
+    await editor.closeEditors();
+    await editor.treeMenu(VIEW, row, 'End Planted Faults');
+    await editor.toast(new RegExp(`1 planted fault of ${node.id} was ended`));
+    assert.deepEqual((await cluster.status(node)).faults, []);
+    await editor.treeShows(VIEW, `${node.id} without a fault`, (lines) =>
+      lines.every(({ text }) => !/planted/.test(text)),
+    );
   });
 
   it('two logs that conflict are compared, from exactly the first index that differs', async () => {

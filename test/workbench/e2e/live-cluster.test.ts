@@ -123,12 +123,14 @@ describe('the editor on three sidecars', function () {
     await editor.treeLine(VIEW, new RegExp(`^${follower.id}\\b.*follower · up to date`));
   });
 
-  it('refuses to transfer leadership where the sidecars do not allow control', async () => {
+  it('refuses to transfer leadership and to plant faults where the sidecars do not allow control', async () => {
     const [editor, sidecars] = running();
     const { term } = await sidecars.leader();
-    await editor.palette.run('Raft: Transfer Leadership');
-    await editor.toast(/do not allow control/);
-    await editor.palette.run('Notifications: Clear All Notifications');
+    for (const command of ['Transfer Leadership', 'Plant a Fault', 'End Planted Faults']) {
+      await editor.palette.run(`Raft: ${command}`);
+      await editor.toast(/do not allow control/);
+      await editor.palette.run('Notifications: Clear All Notifications');
+    }
     assert.equal((await sidecars.leader()).term, term);
   });
 

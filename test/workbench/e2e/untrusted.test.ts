@@ -99,9 +99,11 @@ describe('a workspace that is not trusted', function () {
 
   it('refuses to change the cluster', async () => {
     await editor.treeRow(VIEW, new RegExp(`^${OWN}`)).click({ button: 'right' });
-    const item = editor.page.locator('.monaco-menu').getByRole('menuitem', { name: 'Transfer Leadership…' });
-    await item.waitFor();
-    assert.match((await item.locator('xpath=..').getAttribute('class')) ?? '', /disabled/);
+    for (const name of ['Transfer Leadership…', 'Plant a Fault…', 'End Planted Faults']) {
+      const item = editor.page.locator('.monaco-menu').getByRole('menuitem', { name });
+      await item.waitFor();
+      assert.match((await item.locator('xpath=..').getAttribute('class')) ?? '', /disabled/, name);
+    }
     await editor.page.keyboard.press('Escape');
     await editor.page.locator('.monaco-menu').waitFor({ state: 'hidden' });
   });
