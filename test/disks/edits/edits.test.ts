@@ -28,6 +28,7 @@ const CASES: readonly Case[] = [
   { kind: 'missing', file: '.snap', outcomes: ['REPAIRED', 'UNHARMED'] },
   { kind: 'older', file: 'guard', alone: true, outcomes: ['UNHARMED'] },
   { kind: 'foreign', file: 'guard', outcomes: ['REFUSED'] },
+  { kind: 'foreign', file: 'log.sqlite', outcomes: ['REFUSED'] },
   { kind: 'garbage', file: 'guard', outcomes: ['UNHARMED'] },
   { kind: 'older several', alone: true, outcomes: ['REPAIRED', 'REFUSED', 'UNHARMED'] },
   { kind: 'half fetched', outcomes: ['REPAIRED'] },

@@ -38,6 +38,8 @@ export interface Wanted {
 }
 
 const DISK_FAULT = 3;
+/** Bad usage: the folder is of another node or cluster. */
+const WRONG_FOLDER = 2;
 const PROGRESS = 30;
 /** Several longest election timeouts: a vote that is not given is seen by nothing happening. */
 const NO_LEADER_MS = 900;
@@ -225,7 +227,10 @@ export class Round {
   #checkRefusal({ code, signal }: Exit): string {
     const { stderr } = this.#stage.node(this.#id);
     const lines = stderr.filter((line) => line.trim() !== '');
-    if (code !== DISK_FAULT)
+    // A database that says itself whose it is: that is told apart from a disk that fails.
+    const foreign =
+      code === WRONG_FOLDER && lines.some((line) => /the data folder .* is of node /.test(line));
+    if (code !== DISK_FAULT && !foreign)
       this.#problems.push(`it ended with ${code ?? signal}: ${lines.slice(-3).join(' | ')}`);
     const trace = lines.find((line) => /^\s+at /.test(line));
     if (trace !== undefined) this.#problems.push(`it printed a stack trace: ${trace}`);
