@@ -17,6 +17,7 @@
       return;
     }
     const { id, method } = message;
+    if (harness.silent) return;
     if (method in harness.answers) {
       harness.say({ type: 'reply', id, ok: true, result: harness.answers[method] });
     } else harness.say({ type: 'reply', id, ok: false, message: `${method} is not scripted` });

@@ -253,9 +253,27 @@ describe('page: the panel', () => {
     await page.keyboard.press('Enter');
     await until(page, `harness.said.filter(({method}) => method === 'explain').length === 2`);
     assert.deepEqual((await said(page)).at(-1)?.params, { about: 'lag', id: 'n3' });
+    // The answer takes the reader to its heading; nobody presses a key before that.
+    await until(page, `document.activeElement?.id === 'explain-title'`);
     await tabTo(page, 'close-explain');
     await page.keyboard.press('Enter');
     await page.waitForSelector('[data-explain]', { state: 'detached' });
+  });
+
+  it('leaves closed what was closed before its answer came', async () => {
+    const page = await open();
+    await page.evaluate('harness.silent = true');
+    await page.click('[data-act=why-leader]');
+    await page.waitForSelector('[data-explain=ASKING]');
+    await page.click('[data-act=close-explain]');
+    await page.waitForSelector('[data-explain]', { state: 'detached' });
+    await page.evaluate(`new Promise((done) => {
+      const { id } = harness.said.at(-1);
+      const drawn = () => requestAnimationFrame(() => requestAnimationFrame(done));
+      addEventListener('message', drawn, { once: true });
+      harness.say({ type: 'reply', id, ok: true, result: harness.answers.explain });
+    })`);
+    assert.equal(await page.locator('[data-explain]').count(), 0);
   });
 
   it('tells why there is no answer', async () => {

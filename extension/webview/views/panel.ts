@@ -40,6 +40,15 @@ import { Timeline } from './timeline.ts';
 /** The measure from the first snapshot's arrival to the frame that shows the matrix; benches read it. */
 export const FIRST_PAINT = 'outrigger-first-paint';
 
+/** Where a question and its answer are shown. */
+interface Place<T> {
+  show(asked: Asked<T>): void;
+  /** What is shown there now. */
+  shown(): Asked<T> | undefined;
+  /** Where the reader is taken. */
+  readonly heading: string;
+}
+
 const TAB_TEXT = { log: 'tabLog', time: 'tabTime' } as const;
 
 export class Panel extends PageElement {
@@ -223,25 +232,36 @@ export class Panel extends PageElement {
   #explain(about: NonNullable<Ui['explanation']>['about'], id: string): void {
     const show = (asked: NonNullable<Ui['explanation']>['asked']) =>
       this.#set({ explanation: { about, id, asked } });
-    this.#ask(this.#connection?.request('explain', { about, id }), show, '#explain-title');
+    const shown = () => this.ui.explanation?.asked;
+    this.#ask(this.#connection?.request('explain', { about, id }), {
+      show,
+      shown,
+      heading: '#explain-title',
+    });
   }
 
   #openEntry(cell: CellName): void {
     const show = (asked: NonNullable<Ui['entry']>['asked']) => this.#set({ entry: { ...cell, asked } });
     const { node, index } = cell;
-    this.#ask(this.#connection?.request('entry', { node, index }), show, '#entry-title');
+    const shown = () => this.ui.entry?.asked;
+    this.#ask(this.#connection?.request('entry', { node, index }), { show, shown, heading: '#entry-title' });
   }
 
-  /** Shows a question on its way, then its answer, and takes the reader there. */
-  #ask<T>(answer: Promise<T> | undefined, show: (asked: Asked<T>) => void, heading: string): void {
+  /** Shows a question on its way, then its answer, and takes the reader there, unless it was closed or another one is asked meanwhile. */
+  #ask<T>(answer: Promise<T> | undefined, place: Place<T>): void {
     if (answer === undefined) return;
-    show({ state: 'ASKING' });
+    const asking: Asked<T> = { state: 'ASKING' };
+    const come = (asked: Asked<T>): void => {
+      if (place.shown() !== asking) return;
+      place.show(asked);
+      this.#focus(place.heading);
+    };
+    place.show(asking);
     answer
       .then(
-        (given) => show({ state: 'ANSWERED', answer: given }),
-        (error: unknown) => show({ state: 'FAILED', reason: reasonOf(error) }),
+        (given) => come({ state: 'ANSWERED', answer: given }),
+        (error: unknown) => come({ state: 'FAILED', reason: reasonOf(error) }),
       )
-      .then(() => this.#focus(heading))
       .catch(reportError);
   }
 
