@@ -22,7 +22,7 @@ export class FaultyTransport implements Transport {
 
   start(listener: TransportListener): Promise<{ host: string; port: number }> {
     return this.#inner.start({
-      ...listener,
+      link: (...news) => listener.link?.(...news),
       message: (message) => this.#pass(message.from, 'IN', () => listener.message(message)),
     });
   }
