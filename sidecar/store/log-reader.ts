@@ -44,6 +44,8 @@ export async function readEntries(
 
 /** What `select` reads at a time. Whole rows, so that none is proven twice. */
 const SELECT_BYTES = 512 * 1024;
+/** And in how many entries its end is looked for: SQLite would go through thousands of rows for each page. */
+const SELECT_ENTRIES = 4_096;
 
 /** One step of `Store.select`. Throws as `readEntries`. */
 export async function selectEntries(
@@ -57,7 +59,7 @@ export async function selectEntries(
   const end = Math.min(to, runs.lastIndex);
   const endOfTerm = runs.runAt(from)?.last ?? from;
   // None begins there: it is within a row.
-  const page = await table.pageFrom(from, Math.min(end, endOfTerm), SELECT_BYTES);
+  const page = await table.pageFrom(from, Math.min(end, endOfTerm, from + SELECT_ENTRIES - 1), SELECT_BYTES);
   const inRange: Wanted = (head) => head.index >= from && head.index <= end && wanted(head);
   const selected = ({ lastIndex, records }: PackedRow, entries: Entry[]): Selected => {
     return { through: Math.min(end, lastIndex), bytes: records.length, entries };
