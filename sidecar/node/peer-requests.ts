@@ -60,8 +60,10 @@ export class PeerRequests {
   }
 
   tellReply({ from: to, id, session, sequence }: AskReply): void {
-    const { group, id: from, sessions, options } = this.#node;
+    const { group, id: from, sessions, options, app, driver } = this.#node;
     const reply = sessions.machine.replyOf(session, sequence);
+    // It may be among what our app has not applied yet: who asks will ask again.
+    if (reply === undefined && app.connected && app.applied < driver.raft.log.lastIndex) return;
     const result = reply?.result === undefined ? {} : { result: reply.result };
     const known = reply !== undefined;
     options.transport.send({ type: 'TellReply', group, from, to, id, known, ...result });

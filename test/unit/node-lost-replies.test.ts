@@ -1,9 +1,11 @@
 /** Replies that a node has lost and asks the others for. */
 import assert from 'node:assert/strict';
 import { LIMITS } from '../../shared/limits.ts';
-import type { AskReply } from '../../shared/messages.ts';
+import type { AskReply, TellReply } from '../../shared/messages.ts';
 import type { Reply } from '../../sidecar/machine/replies.ts';
 import { LostReplies } from '../../sidecar/node/lost-replies.ts';
+import type { Node } from '../../sidecar/node/node.ts';
+import { PeerRequests } from '../../sidecar/node/peer-requests.ts';
 
 describe('lost replies', () => {
   let others: string[];
@@ -89,5 +91,43 @@ describe('lost replies', () => {
   it('are asked for only so many at a time', () => {
     for (let i = 0; i <= LIMITS.replyQuestions; i++) ask();
     assert.deepEqual(told, [undefined]);
+  });
+});
+
+describe('a node that is asked for a lost reply', () => {
+  it('says nothing while its app has not applied all that might have it', () => {
+    const told: TellReply[] = [];
+    const app = { connected: true, applied: 4 };
+    const node = {
+      ...{ id: 'n2', group: '', app },
+      sessions: { machine: { replyOf: () => undefined } },
+      driver: { raft: { log: { lastIndex: 5 } } },
+      options: { transport: { send: (message: TellReply) => told.push(message) } },
+    };
+    const requests = new PeerRequests(node as unknown as Node);
+    const ask = {
+      type: 'AskReply',
+      group: '',
+      from: 'n1',
+      to: 'n2',
+      id: 7,
+      session: 3,
+      sequence: 1,
+    } as const;
+    requests.tellReply(ask);
+    assert.deepEqual(told, []);
+    app.applied = 5;
+    requests.tellReply(ask);
+    assert.deepEqual(
+      told.splice(0).map(({ known }) => known),
+      [false],
+    );
+    Object.assign(app, { applied: 4, connected: false });
+    requests.tellReply(ask);
+    assert.deepEqual(
+      told.map(({ known }) => known),
+      [false],
+      'without an app it will never have it',
+    );
   });
 });
