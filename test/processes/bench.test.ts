@@ -76,6 +76,17 @@ describe('outrigger bench', function () {
     );
   });
 
+  it('ends at once when the last node is gone, however long it was to take', async () => {
+    const long = bench('gone{n}=v', '--node', 'n2', '--seconds', '3600');
+    await daemons.until('it has begun', async () =>
+      [...(apps[1]?.state.values.keys() ?? [])].some((key) => key.startsWith('gone')),
+    );
+    await all[1]?.child.kill();
+    const { code, stderr } = await long;
+    assert.equal(code, 1);
+    assert.match(stderr, /n2: the (replica closed the connection|connection )/);
+  });
+
   it('refuses what makes no sense in one sentence', async () => {
     for (const [args, complaint] of [
       [['x', '--clients', '0'], '--clients must be a whole number from 1 to 4096.'],

@@ -70,17 +70,21 @@ export class Load {
     for (const [at, replica] of replicas.entries())
       this.#connections.push(this.#connect(replica, shares[at] ?? 0));
     const ticker = setInterval(() => this.#tick(), 1_000);
+    // A load that ends early must not keep the process waiting for its end.
+    const over = new AbortController();
+    const pause = (ms: number): Promise<void> => sleep(ms, undefined, { signal: over.signal });
     try {
-      await Promise.race([this.#deserted, sleep(warmupMs)]);
+      await Promise.race([this.#deserted, pause(warmupMs)]);
       this.#phase = 'MEASURING';
       this.#completed = 0;
       const from = performance.now();
-      await Promise.race([this.#deserted, sleep(measureMs)]);
+      await Promise.race([this.#deserted, pause(measureMs)]);
       this.#phase = 'OVER';
       return this.#result((performance.now() - from) / 1_000);
     } finally {
       this.#phase = 'OVER';
       clearInterval(ticker);
+      over.abort();
       for (const connection of this.#connections) connection.leave();
     }
   }
