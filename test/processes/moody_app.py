@@ -19,7 +19,7 @@ Lines on standard input change its mood:
   flip          its state becomes another one
   die           at the next batch: change the state, and end before saying so
 
-Lines on standard output: "welcome", "given THROUGH", "version V through THROUGH commands N", "failed INDEX", "error CODE MESSAGE", "goodbye REASON".
+Lines on standard output: "welcome", "given THROUGH", "version V through THROUGH commands N", "failed INDEX", "flipped", "error CODE MESSAGE", "goodbye REASON".
 """
 import argparse
 import base64
@@ -125,6 +125,7 @@ def listen():
                 poison = rest
             elif word == "flip":
                 state = b"flipped" + state
+                say("flipped")
             elif word == "die":
                 dying = True
             elif word == "lie":
