@@ -138,8 +138,18 @@ public:
   Link& operator=(const Link&) = delete;
 
   std::string node, cluster;
+  std::size_t largest = 0;  // bytes that a command may have; 0 where the node has not said so
   bool says_stop = false;  // no proposals now
   bool usable = true;      // false when it is lost, or the node has said goodbye
+
+  // Refuses a request whose command the node would not take. It would say so itself; but one too large for a frame would cost
+  // the connection.
+  void admit(const wire::AppFrame& request) const {
+    const auto bytes = request.propose().command().size();
+    if (largest == 0 || bytes <= largest) return;
+    throw Error("TOO_LARGE", true,
+                "the command has " + std::to_string(bytes) + " bytes, over the node's limit of " + std::to_string(largest));
+  }
 
   // Sends a request and waits for its answer. An Error is definite only where the node said so.
   wire::SidecarFrame ask(const wire::AppFrame& request, std::uint64_t id, Deadline deadline) {
@@ -182,6 +192,7 @@ private:
       if (!frame.has_welcome()) continue;
       node = frame.welcome().node();
       cluster = frame.welcome().cluster();
+      largest = frame.welcome().limits().command_bytes();
       return;
     }
   }
@@ -339,6 +350,7 @@ void Client::try_once(Frames& frames, Deadline deadline, bool whole) {
   if (request.has_close_session()) request.mutable_close_session()->set_id(id);
   frames.node = link.node;
   try {
+    link.admit(request);
     if (request.has_propose() && link.says_stop) throw Error("OVERLOADED", true, "the node says STOP");
     frames.answer = link.ask(request, id, steady_clock::now() + time + kGrace);
   } catch (const Error& error) {

@@ -29,6 +29,7 @@ type Link struct {
 	ended   error     // why nothing more comes
 	left    bool      // it is closed when nothing is open any more
 	stopped bool      // the node says STOP: no proposals now
+	largest uint32    // bytes that a command may have, once the node has said so
 }
 
 // Open dials a node and says hello. Nothing is read until Run.
@@ -64,11 +65,7 @@ func (l *Link) Run(handle func(*wire.SidecarFrame) error) error {
 		if err = options.UnmarshalFrom(reader, frame); err != nil {
 			break
 		}
-		if p := frame.GetPressure(); p != nil {
-			l.mu.Lock()
-			l.stopped = p.Level == wire.Pressure_STOP
-			l.mu.Unlock()
-		}
+		l.heed(frame)
 		if !l.answer(frame) {
 			err = handle(frame)
 		}
@@ -106,13 +103,18 @@ func (l *Link) Ask(ctx context.Context, build func(id uint64) *wire.AppFrame) (*
 		return nil, definite("NOT_SENT", "the connection is closed")
 	}
 	l.last++
-	id := l.last
+	id, largest := l.last, int(l.largest)
 	l.open[id] = answer
 	l.mu.Unlock()
 	defer l.forget(id)
 
+	request := build(id)
+	// The node would refuse it as well; and one too large for a frame would cost the connection, with all that is open.
+	if bytes := len(request.GetPropose().GetCommand()); largest > 0 && bytes > largest {
+		return nil, definite("TOO_LARGE", "the command has %d bytes, over the node's limit of %d", bytes, largest)
+	}
 	// An error here is not definite: some of it may have left. Run notices it too, and answers.
-	_ = l.Send(build(id))
+	_ = l.Send(request)
 	select {
 	case frame, ok := <-answer:
 		if !ok {
@@ -168,6 +170,18 @@ func (l *Link) state() (usable, saysStop bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ended == nil && !l.left, l.stopped
+}
+
+// heed learns from what a node says to everybody.
+func (l *Link) heed(frame *wire.SidecarFrame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch f := frame.Frame.(type) {
+	case *wire.SidecarFrame_Welcome:
+		l.largest = f.Welcome.GetLimits().GetCommandBytes()
+	case *wire.SidecarFrame_Pressure:
+		l.stopped = f.Pressure.Level == wire.Pressure_STOP
+	}
 }
 
 func (l *Link) answer(frame *wire.SidecarFrame) bool {

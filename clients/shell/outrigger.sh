@@ -15,7 +15,7 @@ OUTRIGGER_HIGHEST_INDEX=0                # of all answers so far
 OUTRIGGER_NODE='' OUTRIGGER_INDEX='' OUTRIGGER_TERM='' OUTRIGGER_RESULT='' OUTRIGGER_DUPLICATE='' OUTRIGGER_RESULT_LOST=''
 OUTRIGGER_CODE='' OUTRIGGER_MESSAGE=''
 
-_o_cluster='' _o_pid='' _o_dir='' _o_last=0 _o_fails=0 _o_setbacks=0 _o_stop='' _o_after='' _o_definite=''
+_o_cluster='' _o_pid='' _o_dir='' _o_largest=0 _o_last=0 _o_fails=0 _o_setbacks=0 _o_stop='' _o_after='' _o_definite=''
 
 # ---------------------------------------------------------------- what scripts call
 
@@ -39,7 +39,7 @@ outrigger_close() {
 # Proposes a command once. When the outcome is unknown it is not tried again, since it could happen twice: a session can.
 outrigger_propose() { # COMMAND
   _o_begin
-  _o_call once propose "$(jq -nc --arg command "$1" '{command: ($command | @base64)}')"
+  _o_call once propose "$(_o_command "$1")"
 }
 
 # Waits until the app beside $OUTRIGGER_NODE may be read, linearizably; or, with an index, until it has applied that.
@@ -90,11 +90,13 @@ outrigger_propose_in_session() { # COMMAND
       *) _o_fail NOT_SENT true "an earlier command of the session is still unsettled: $OUTRIGGER_MESSAGE" || return ;;
     esac
   fi
-  _o_held=$(jq -nc --arg command "$1" '{command: ($command | @base64)}') _o_maybe=''
+  _o_held=$(_o_command "$1") _o_maybe=''
   _o_settle
 }
 
 # ---------------------------------------------------------------- what is tried again
+
+_o_command() { printf '%s' "$1" | jq -Rsc '{command: @base64}'; }
 
 _o_begin() { _o_deadline=$(($(date +%s) + OUTRIGGER_CALL_S)); }
 
@@ -186,7 +188,10 @@ _o_sleep() { # MS
 # Sends a request to the node that we are with, and learns from the answer whether to stay there.
 _o_ask() { # NAME FIELDS
   _o_reach || return 1
-  if [ "$1$_o_stop" = proposeSTOP ]; then
+  # The command is in base64, with little else. The node would refuse it as well; but one too large for a frame would cost the connection.
+  if [ "$_o_largest" -gt 0 ] && [ ${#2} -gt $((_o_largest / 3 * 4 + 128)) ]; then
+    _o_fail TOO_LARGE true "the command is over the node's limit of $_o_largest bytes"
+  elif [ "$1$_o_stop" = proposeSTOP ]; then
     _o_fail OVERLOADED true 'the node says STOP'
   else
     _o_last=$((_o_last + 1))
@@ -222,6 +227,7 @@ _o_answer() { # ID
       | ($body.id // 0 | tonumber) as $id
       | "_o_what=\($what | text) _o_id=\($id | text)"
       + if $what == "welcome" then " OUTRIGGER_NODE=\($body.node | text) _o_met=\($body.cluster | text)"
+          + " _o_largest=\($body.limits.commandBytes // 0 | text)"
         elif $what == "pressure" then " _o_stop=\(if $body.level == "STOP" then "STOP" else "" end | text)"
         elif $id != $wanted then ""
         elif $what == "error" then

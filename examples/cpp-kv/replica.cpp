@@ -105,6 +105,7 @@ void Replica::take(wire::SidecarFrame& frame) {
   switch (frame.frame_case()) {
     case wire::SidecarFrame::kWelcome: {
       const std::lock_guard guard(line_mutex_);
+      largest_ = frame.welcome().limits().command_bytes();
       line_ = connection_;  // from here on requests may use it
       break;
     }
@@ -250,6 +251,12 @@ wire::SidecarFrame Replica::ask(wire::AppFrame request) {
   {
     const std::lock_guard guard(line_mutex_);
     if (!line_) throw Refused("SIDECAR_ABSENT", true, "not connected to the sidecar");
+    // The sidecar would refuse it as well; and one too large for a frame would cost the connection, with all that is open.
+    const auto bytes = request.propose().command().size();
+    if (largest_ > 0 && bytes > largest_) {
+      throw Refused("TOO_LARGE", true,
+                    "the command has " + std::to_string(bytes) + " bytes, over the limit of " + std::to_string(largest_));
+    }
     connection = line_;
     id = ++last_;
     answered = waiting_[id].get_future();

@@ -75,10 +75,11 @@ private:
   Machine machine_;
   std::uint64_t applied_ = 0;
 
-  std::mutex line_mutex_;                         // guards the next three
+  std::mutex line_mutex_;                         // guards the next four
   std::shared_ptr<Connection> line_;              // null until the sidecar has welcomed us
   std::unordered_map<std::uint64_t, std::promise<wire::SidecarFrame>> waiting_;
   std::uint64_t last_ = 0;
+  std::size_t largest_ = 0;                       // bytes that a command may have; 0 where the sidecar has not said so
 
   std::mutex shipping_;  // held by the one snapshot that is being sent
 

@@ -242,6 +242,7 @@ final class Replica {
   Frame ask(String name, Map<String, ?> fields) throws OutriggerException {
     var connection = line;
     if (connection == null) throw new OutriggerException("SIDECAR_ABSENT", true, "not connected to the sidecar");
+    connection.admit(fields);
     var number = numbers.incrementAndGet();
     var answer = new CompletableFuture<Frame>();
     waiting.put(number, answer);

@@ -44,8 +44,9 @@ class Replica:
         self.path = path
         self.lock = threading.Lock()  # guards all that start_over() sets
         self.start_over()
-        self.sending = threading.Lock()  # guards the next two lines, and keeps frames whole on the socket
+        self.sending = threading.Lock()  # guards the next three lines, and keeps frames whole on the socket
         self.connection = None
+        self.largest = 0  # bytes that a command may have; 0 where the sidecar has not said so
         self.waiting = {}  # number of an open request -> where its answer goes
         self.numbers = itertools.count(1)
         self.wanted = None  # the index that takeSnapshot named, until we have applied it
@@ -172,6 +173,7 @@ class Replica:
                 self.refused(body)
             elif name == "welcome":
                 with self.sending:
+                    self.largest = int(body.get("limits", {}).get("commandBytes", 0))
                     self.connection = connection  # from here on requests may use it
             elif name == "takeSnapshot":
                 self.wanted = int(body["index"])
@@ -225,7 +227,10 @@ class Replica:
 
     def propose(self, **command):
         """Returns when it is on a majority of disks and applied here: the index, and what execute() answered."""
-        done = self.ask("propose", command=encode(command), wait="APPLIED")
+        data = json.dumps(command).encode()
+        if 0 < self.largest < len(data):  # one too large for a frame would cost the connection, with all that is open
+            raise Refused("TOO_LARGE", True, "the command has %d bytes, over the limit of %d" % (len(data), self.largest))
+        done = self.ask("propose", command=base64.b64encode(data).decode(), wait="APPLIED")
         return {"index": int(done["index"]), **json.loads(base64.b64decode(done["result"]))}
 
 

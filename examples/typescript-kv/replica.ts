@@ -42,6 +42,8 @@ export class Replica {
   #restoring: { readonly begin: Fields; readonly chunks: Uint8Array[] } | undefined;
   readonly #waiting = new Map<number, { done: (answer: Fields) => void; failed: (why: Refused) => void }>();
   #numbers = 0;
+  /** Bytes that a command may have, once the sidecar has said so. */
+  #largest = Number.POSITIVE_INFINITY;
 
   constructor(path: string) {
     this.#path = path;
@@ -106,6 +108,8 @@ export class Replica {
   #received(socket: Socket, name: string, body: Fields): void {
     switch (name) {
       case 'welcome':
+        this.#largest =
+          Number((body['limits'] as Fields | undefined)?.['commandBytes']) || Number.POSITIVE_INFINITY;
         this.#connection = socket; // from here on requests may use it
         break;
       case 'entries':
@@ -248,7 +252,15 @@ export class Replica {
 
   /** Resolves when it is on a majority of disks and applied here: the index, and what `execute` answered. */
   async propose(command: Fields): Promise<Fields> {
-    const asked = { command: base64(Buffer.from(JSON.stringify(command))), wait: 'APPLIED' };
+    const data = Buffer.from(JSON.stringify(command));
+    // One too large for a frame would cost the connection, with all that is open.
+    if (data.length > this.#largest)
+      throw new Refused(
+        'TOO_LARGE',
+        true,
+        `the command has ${data.length} bytes, over the limit of ${this.#largest}`,
+      );
+    const asked = { command: base64(data), wait: 'APPLIED' };
     const done = await this.ask('propose', asked);
     return {
       index: Number(done['index']),

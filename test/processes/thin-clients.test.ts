@@ -14,7 +14,7 @@ import { Stage } from '../exactly-once/stage.ts';
 import { AppClient } from '../support/app-client.ts';
 import { type BuiltProgram, launchOf, prepare, THIN_CLIENTS } from '../support/built-programs.ts';
 import { TEST_MS, until } from '../support/patience.ts';
-import { type Asked, ScriptedSidecar } from '../support/scripted-sidecar.ts';
+import { type Asked, type ScriptedOptions, ScriptedSidecar } from '../support/scripted-sidecar.ts';
 
 const SESSION = 77;
 /** Answered before and after each kill. */
@@ -100,8 +100,8 @@ for (const program of THIN_CLIENTS) {
       await rm(dir, { recursive: true, force: true });
     });
 
-    async function node(name: string): Promise<ScriptedSidecar> {
-      const started = await ScriptedSidecar.start(dir, name);
+    async function node(name: string, options: ScriptedOptions = {}): Promise<ScriptedSidecar> {
+      const started = await ScriptedSidecar.start(dir, name, options);
       nodes.push(started);
       return started;
     }
@@ -177,6 +177,19 @@ for (const program of THIN_CLIENTS) {
       assert.match(await started.next(), /^! session-lost SESSION_UNKNOWN: .*unknown$/);
       started.propose('five');
       assert.match(await started.next(), /^! session-lost SESSION_UNKNOWN: .*not taken$/);
+    });
+
+    it('keeps to itself what the node would not take', async () => {
+      const only = await node('n1', { commandBytes: 1_000 });
+      const started = await inSession(only);
+      started.propose('x'.repeat(1_200));
+      assert.match(await started.next(), /^! definite TOO_LARGE: .*1000/);
+      started.propose('two');
+      const asked = await only.next('propose');
+      isCommand(asked, 'two', 1);
+      done(asked, 5, 'second');
+      assert.equal(await started.next(), '5 second');
+      assert.deepEqual(only.commands, ['two']);
     });
 
     it('leaves a node that says nothing, or that is going', async () => {

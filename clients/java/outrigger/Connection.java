@@ -19,6 +19,8 @@ public final class Connection implements AutoCloseable {
 
   private final SocketChannel channel;
   private final ByteBuffer input = ByteBuffer.allocate(65_536).flip();
+  /** Bytes that a command may have, once the node has said so. */
+  private volatile long commandBytes = Long.MAX_VALUE;
 
   /** One frame: its name, and its fields. */
   public record Frame(String name, Map<String, Object> body) {
@@ -64,6 +66,18 @@ public final class Connection implements AutoCloseable {
     return new Connection(channel);
   }
 
+  /**
+   * Refuses a request whose command the node would not take. It would say so itself; but one too large for a frame would cost the
+   * connection, with all that is open.
+   */
+  public void admit(Map<String, ?> fields) throws OutriggerException {
+    if (!(fields.get("command") instanceof String text)) return;
+    var bytes = text.length() / 4 * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0);
+    if (bytes <= commandBytes) return;
+    var message = "the command has " + bytes + " bytes, over the node's limit of " + commandBytes;
+    throw new OutriggerException("TOO_LARGE", true, message);
+  }
+
   public synchronized void send(String name, Map<String, ?> body) throws IOException {
     var data = ByteBuffer.wrap((Json.write(Map.of(name, body)) + "\n").getBytes(StandardCharsets.US_ASCII));
     while (data.hasRemaining()) channel.write(data);
@@ -77,13 +91,22 @@ public final class Connection implements AutoCloseable {
         if (member.getValue() instanceof Map<?, ?> body) {
           @SuppressWarnings("unchecked") // the keys of what Json reads are Strings
           var fields = (Map<String, Object>) body;
-          return new Frame((String) member.getKey(), fields);
+          var one = new Frame((String) member.getKey(), fields);
+          if (one.name().equals("welcome")) learn(one);
+          return one;
         }
       }
     } catch (IllegalArgumentException error) {
       throw new IOException(error.getMessage(), error);
     }
     throw new IOException("the node sent a line that is not one frame");
+  }
+
+  private void learn(Frame welcome) {
+    if (!(welcome.body().get("limits") instanceof Map<?, ?> limits)) return;
+    @SuppressWarnings("unchecked") // the keys of what Json reads are Strings
+    var most = new Frame("limits", (Map<String, Object>) limits).number("commandBytes");
+    if (most > 0) commandBytes = most;
   }
 
   private String line() throws IOException {

@@ -60,6 +60,7 @@ final class Link implements AutoCloseable {
   /** Sends a request and waits for its answer. An exception is definite only where the node said so. */
   Frame ask(String name, Map<String, Object> fields, long deadline) throws OutriggerException {
     if (name.equals("propose") && saysStop) throw new OutriggerException("OVERLOADED", true, "the node says STOP");
+    connection.admit(fields);
     var request = new HashMap<>(fields);
     request.put("id", ++last);
     send(name, request);

@@ -42,6 +42,8 @@ pub struct Link {
     stream: Box<dyn Stream + Send>,
     input: Vec<u8>,
     last: u64,
+    /// Bytes that a command may have; 0 where the node has not said so.
+    largest: usize,
     pub node: String,
     pub cluster: String,
     /// No proposals now.
@@ -73,6 +75,7 @@ impl Link {
             stream,
             input,
             last,
+            largest: 0,
             node,
             cluster,
             says_stop: false,
@@ -84,6 +87,7 @@ impl Link {
             if let Some(welcome) = frame.get("welcome") {
                 link.node = text(welcome, "node");
                 link.cluster = text(welcome, "cluster");
+                link.largest = number(&welcome["limits"], "commandBytes") as usize;
                 return Ok(link);
             } else if let Some(error) = frame.get("error") {
                 return Err(refusal(error));
@@ -93,6 +97,7 @@ impl Link {
 
     /// Sends a request and waits for its answer. An error is definite only where the node said so.
     pub fn ask(&mut self, name: &str, mut fields: Value, deadline: Instant) -> Result<Value> {
+        self.admit(&fields)?;
         self.last += 1;
         fields["id"] = json!(self.last);
         self.send(&json!({ name: fields }), deadline)?;
@@ -102,6 +107,20 @@ impl Link {
                 return answer;
             }
         }
+    }
+
+    /// Refuses a request whose command the node would not take. It would say so itself; but one too large for a frame would cost the
+    /// connection.
+    fn admit(&self, fields: &Value) -> Result<()> {
+        let text = fields["command"].as_str().unwrap_or_default();
+        let padding = text.bytes().rev().take_while(|&byte| byte == b'=').count();
+        let bytes = text.len() / 4 * 3 - padding;
+        if self.largest == 0 || bytes <= self.largest {
+            return Ok(());
+        }
+        let most = self.largest;
+        let why = format!("the command has {bytes} bytes, over the node's limit of {most}");
+        Err(Error::new("TOO_LARGE", true, why))
     }
 
     /// Takes what the node has said since, so that a goodbye is heard before the next request is sent. Says whether it is still there.

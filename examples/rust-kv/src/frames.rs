@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Frame {
-    pub welcome: Option<Value>,
+    pub welcome: Option<Welcome>,
     pub entries: Option<Entries>,
     pub proposed: Option<Answer>,
     pub read_ready: Option<Answer>,
@@ -17,6 +17,20 @@ pub struct Frame {
     pub restore_chunk: Option<RestoreChunk>,
     pub restore_end: Option<RestoreEnd>,
     pub goodbye: Option<Goodbye>,
+}
+
+#[derive(Deserialize)]
+pub struct Welcome {
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Bytes that a command may have; 0 where it does not say so.
+    #[serde(default, deserialize_with = "integer")]
+    pub command_bytes: u64,
 }
 
 #[derive(Deserialize)]

@@ -36,6 +36,8 @@ struct Line {
     connection: Option<UnixStream>,
     waiting: HashMap<u64, mpsc::Sender<Outcome>>,
     last: u64,
+    /// Bytes that a command may have; 0 where the sidecar has not said so.
+    largest: u64,
 }
 
 pub struct Replica {
@@ -108,8 +110,10 @@ impl Replica {
                 self.answer(answer.id, Ok(answer));
             } else if let Some(error) = frame.error {
                 self.refused(error);
-            } else if frame.welcome.is_some() {
-                self.line().connection = Some(connection.try_clone()?); // from here on requests may use it
+            } else if let Some(welcome) = frame.welcome {
+                let mut line = self.line();
+                line.largest = welcome.limits.command_bytes;
+                line.connection = Some(connection.try_clone()?); // from here on requests may use it
             } else if let Some(take) = frame.take_snapshot {
                 wanted = Some(take.index);
                 self.freeze(&mut wanted)?;
@@ -269,10 +273,14 @@ impl Replica {
 
     /// Returns when it is on a majority of disks and applied here: the index, and what `execute` answered.
     pub fn propose(&self, command: &Value) -> std::result::Result<(u64, String), Refusal> {
-        let done = self.ask(
-            "propose",
-            json!({ "command": BASE64.encode(command.to_string()) }),
-        )?;
+        let command = command.to_string();
+        let (bytes, most) = (command.len() as u64, self.line().largest);
+        if most > 0 && bytes > most {
+            // One too large for a frame would cost the connection, with all that is open.
+            let why = format!("the command has {bytes} bytes, over the limit of {most}");
+            return Err(Refusal::new("TOO_LARGE", true, &why));
+        }
+        let done = self.ask("propose", json!({ "command": BASE64.encode(command) }))?;
         let result = decode(&done.result.unwrap_or_default()).unwrap_or_default();
         Ok((done.index, String::from_utf8_lossy(&result).into_owned()))
     }
