@@ -314,8 +314,9 @@ export const LIMITS = {
   faultPauseMs: 60_000,
   /** The longest DELAY, its jitter too. Over it: BAD_REQUEST. */
   faultDelayMs: 10_000,
-  /** Messages of one peer and direction that a DELAY holds back. Over it: they are lost. */
+  /** Messages of one peer and direction that a DELAY holds back, and the bytes of what they carry. Over it: they are lost. */
   faultHeldMessages: 16_384,
+  faultHeldBytes: 64 * 1024 * 1024,
   /** Graceful stop: leadership handed over, requests answered. Over it: we stop anyway. */
   shutdownMs: 5_000,
 } as const;

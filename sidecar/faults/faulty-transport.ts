@@ -5,6 +5,7 @@
  * MUST: keep the order of what it delays, in each direction of each peer; pass everything on at once while there is no fault, and
  * bound what it holds back.
  */
+import { entryBytes } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import type { PeerMessage } from '../../shared/messages.ts';
 import type { PeerAddress, PeerLinkStatus, Transport, TransportListener } from '../peers/contract.ts';
@@ -23,12 +24,12 @@ export class FaultyTransport implements Transport {
   start(listener: TransportListener): Promise<{ host: string; port: number }> {
     return this.#inner.start({
       link: (...news) => listener.link?.(...news),
-      message: (message) => this.#pass(message.from, 'IN', () => listener.message(message)),
+      message: (message) => this.#pass(message, 'IN', () => listener.message(message)),
     });
   }
 
   send(message: PeerMessage): void {
-    this.#pass(message.to, 'OUT', () => this.#inner.send(message));
+    this.#pass(message, 'OUT', () => this.#inner.send(message));
   }
 
   setMembers(members: readonly PeerAddress[]): void {
@@ -49,36 +50,63 @@ export class FaultyTransport implements Transport {
     await this.#inner.close();
   }
 
-  #pass(peer: string, direction: 'IN' | 'OUT', deliver: () => void): void {
+  #pass(message: PeerMessage, direction: 'IN' | 'OUT', deliver: () => void): void {
+    const peer = direction === 'IN' ? message.from : message.to;
     const fate = this.#fate(peer, direction);
     if (fate === 'LOST') return;
     const name = `${direction} ${peer}`;
     const line = this.#lines.get(name);
-    if (line !== undefined) line.add(deliver, fate);
-    else if (fate === 0) deliver();
+    if (line === undefined && fate === 0) return deliver();
+    const bytes = bytesOf(message);
+    if (line !== undefined) line.add(deliver, fate, bytes);
     else {
       const created = new Line(() => this.#lines.delete(name));
       this.#lines.set(name, created);
-      created.add(deliver, fate);
+      created.add(deliver, fate, bytes);
     }
   }
+}
+
+/** Of what it carries for others. */
+function bytesOf(message: PeerMessage): number {
+  switch (message.type) {
+    case 'Append':
+      return message.entries.reduce((sum, entry) => sum + entryBytes(entry), 0);
+    case 'SnapshotData':
+      return message.data.length;
+    case 'ForwardPropose':
+      return message.commands.reduce((sum, { command }) => sum + command.length, 0);
+    case 'TellReply':
+      return message.result?.length ?? 0;
+    default:
+      return 0;
+  }
+}
+
+interface Held {
+  readonly at: number;
+  readonly bytes: number;
+  deliver(): void;
 }
 
 /** Messages of one peer in one direction that wait for their time. */
 class Line {
   readonly #empty: () => void;
-  readonly #waiting: { readonly at: number; readonly deliver: () => void }[] = [];
+  readonly #waiting: Held[] = [];
+  #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(empty: () => void) {
     this.#empty = empty;
   }
 
-  /** Never before those that came before it. Over `LIMITS.faultHeldMessages` it is lost. */
-  add(deliver: () => void, delayMs: number): void {
-    if (this.#waiting.length >= LIMITS.faultHeldMessages) return;
+  /** Never before those that came before it. Over `LIMITS.faultHeldMessages` or `faultHeldBytes` it is lost. */
+  add(deliver: () => void, delayMs: number, bytes: number): void {
+    if (this.#waiting.length >= LIMITS.faultHeldMessages || this.#bytes + bytes > LIMITS.faultHeldBytes)
+      return;
+    this.#bytes += bytes;
     const at = Math.max(performance.now() + delayMs, this.#waiting.at(-1)?.at ?? 0);
-    this.#waiting.push({ at, deliver });
+    this.#waiting.push({ at, bytes, deliver });
     this.#timer ??= setTimeout(() => this.#run(), at - performance.now());
   }
 
@@ -92,7 +120,10 @@ class Line {
     const now = performance.now();
     let due = this.#waiting.findIndex(({ at }) => at > now);
     if (due < 0) due = this.#waiting.length;
-    for (const { deliver } of this.#waiting.splice(0, due)) deliver();
+    for (const { bytes, deliver } of this.#waiting.splice(0, due)) {
+      this.#bytes -= bytes;
+      deliver();
+    }
     const next = this.#waiting[0];
     this.#timer = next && setTimeout(() => this.#run(), Math.max(1, next.at - performance.now()));
     if (next === undefined) this.#empty();

@@ -9,7 +9,7 @@ import * as z from 'zod';
 import { refusal, sessionProblem } from '../../shared/codes.ts';
 import { nameSchema } from '../../shared/endpoint-files.ts';
 import { type About, QUESTIONS } from '../../shared/explain/types.ts';
-import { FAULT_DIRECTIONS, FAULT_KINDS, type FaultKind, type FaultPlan } from '../../shared/faults.ts';
+import { FAULT_DIRECTIONS, FAULT_KINDS, type FaultPlan, planProblem } from '../../shared/faults.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { HttpRefusal } from './answers.ts';
 
@@ -125,17 +125,7 @@ export const transferBody = z.strictObject({ to: nameSchema.optional() });
 const faultMs = (max: number) =>
   z.int('give whole milliseconds').min(1, 'give at least 1').max(max, `at most ${max}`);
 
-/** What each kind of fault takes besides its time to live. */
-const FAULT_MEMBERS: Readonly<
-  Record<FaultKind, { readonly needs: readonly string[]; readonly may: readonly string[] }>
-> = {
-  CUT: { needs: ['peer'], may: ['direction'] },
-  ISOLATE: { needs: [], may: ['direction'] },
-  DELAY: { needs: ['delayMs'], may: ['peer', 'direction', 'jitterMs'] },
-  DROP: { needs: ['share'], may: ['peer', 'direction'] },
-  PAUSE: { needs: [], may: [] },
-};
-
+/** The shape alone; what each kind takes is said in one place for whoever plants them (shared/faults.ts). */
 export const faultBody = z
   .strictObject({
     kind: z
@@ -150,23 +140,15 @@ export const faultBody = z
     /** No fault is for ever. */
     ttlMs: faultMs(LIMITS.faultTtlMs),
   })
-  .superRefine((body, refuse) => {
-    const { needs, may } = FAULT_MEMBERS[body.kind];
-    const given = Object.entries(body).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-    const missing = needs.find((name) => !given.includes(name));
-    const wrong = given.find((name) => !['kind', 'ttlMs', ...needs, ...may].includes(name));
-    const refuseMember = (member: string, message: string): void =>
-      refuse.addIssue({ code: 'custom', path: [member], message });
-    if (missing !== undefined) refuseMember(missing, `${body.kind} needs it`);
-    else if (wrong !== undefined) refuseMember(wrong, `${body.kind} has none`);
-    else if (body.kind === 'PAUSE' && body.ttlMs > LIMITS.faultPauseMs)
-      refuseMember('ttlMs', `at most ${LIMITS.faultPauseMs} for PAUSE`);
-  })
   .transform(
     ({ peer = '', direction = 'BOTH', delayMs = 0, jitterMs = 0, share = 0, ...body }): FaultPlan => {
       return { ...body, peer, direction, delayMs, jitterMs, share };
     },
-  );
+  )
+  .superRefine((plan, refuse) => {
+    const problem = planProblem(plan);
+    if (problem !== '') refuse.addIssue({ code: 'custom', message: problem });
+  });
 
 /** Checks `value`; throws a BAD_REQUEST that names the first thing wrong with it. `what` is `the query` or `the body`. */
 export function check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {

@@ -138,13 +138,16 @@ describe('faults that are planted in a running cluster', function () {
   it('are refused in one sentence where they make no sense', async () => {
     const node = all[0] as Daemon;
     for (const [body, message] of [
-      [{ kind: 'CUT', ttlMs: 1 }, 'peer in the body is refused: CUT needs it'],
+      [{ kind: 'CUT', ttlMs: 1 }, 'the body is refused: a fault of the kind CUT needs a peer'],
       [{ kind: 'CUT', peer: 'n9', ttlMs: 1 }, 'n9 is not a peer of n1'],
       [{ kind: 'CUT', peer: 'n1', ttlMs: 1 }, 'n1 is not a peer of n1'],
       [{ kind: 'ISOLATE' }, 'ttlMs in the body is refused: give whole milliseconds'],
       [{ kind: 'ISOLATE', ttlMs: 600_001 }, 'ttlMs in the body is refused: at most 600000'],
-      [{ kind: 'ISOLATE', peer: 'n2', ttlMs: 1 }, 'peer in the body is refused: ISOLATE has none'],
-      [{ kind: 'PAUSE', ttlMs: 60_001 }, 'ttlMs in the body is refused: at most 60000 for PAUSE'],
+      [
+        { kind: 'ISOLATE', peer: 'n2', ttlMs: 1 },
+        'the body is refused: a fault of the kind ISOLATE is not of one peer',
+      ],
+      [{ kind: 'PAUSE', ttlMs: 60_001 }, 'the body is refused: a fault of the kind PAUSE lasts at most 60 s'],
       [{ kind: 'DROP', share: 1.5, ttlMs: 1 }, 'share in the body is refused: at most 1'],
       [{ kind: 'MELT', ttlMs: 1 }, 'kind in the body is refused: give CUT, ISOLATE, DELAY, DROP, PAUSE'],
     ] as const) {

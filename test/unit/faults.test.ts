@@ -7,6 +7,7 @@ import { type Fate, type FaultOptions, Faults, standStill } from '../../sidecar/
 import { FaultyTransport } from '../../sidecar/faults/faulty-transport.ts';
 import { faultBody } from '../../sidecar/http/input.ts';
 import type { Transport, TransportListener } from '../../sidecar/peers/contract.ts';
+import { until } from '../support/patience.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -248,17 +249,18 @@ describe('a transport with faults', () => {
     const transport = new FaultyTransport(wire, { fate: () => 3 });
     const count = LIMITS.faultHeldMessages + 10;
     for (let term = 1; term <= count; term++) transport.send(message('n1', 'n2', term));
-    await new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (wire.sent.length >= LIMITS.faultHeldMessages) resolve();
-        else setImmediate(look);
-      };
-      look();
-    });
+    await until('as many came as are held', () => wire.sent.length >= LIMITS.faultHeldMessages);
     assert.equal(wire.sent.length, LIMITS.faultHeldMessages);
+    // Few messages, and more bytes than are held.
+    const data = Buffer.alloc(LIMITS.faultHeldBytes / 4);
+    for (let count = 0; count < 5; count++)
+      transport.send({ ...message('n1', 'n2', 0), type: 'SnapshotData', data } as never);
+    const held = LIMITS.faultHeldMessages + 4;
+    await until('as many came as are held', () => wire.sent.length >= held);
     transport.send(message('n1', 'n2', 0));
+    assert.equal(wire.sent.length, held);
     await transport.close();
     await new Promise((resolve) => setTimeout(resolve, 10));
-    assert.equal(wire.sent.length, LIMITS.faultHeldMessages);
+    assert.equal(wire.sent.length, held);
   });
 });
