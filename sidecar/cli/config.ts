@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { NAME_PATTERN } from '../../shared/endpoint-files.ts';
 import { parseNewsUrl } from '../../shared/leader-news.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type { SidecarOptions } from '../node/sidecar.ts';
+import type { SidecarOptions } from '../node/sidecar-options.ts';
 import {
   checkMembers,
   formatAddress,

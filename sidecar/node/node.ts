@@ -5,85 +5,38 @@
  * MUST: keep every public number (commit, delivered, applied) consistent with what the core said last.
  */
 import { randomInt } from 'node:crypto';
-import type { Logger } from 'pino';
-import type { PressureLevel } from '../../shared/app-frames.ts';
-import type { Cause } from '../../shared/causes.ts';
 import type { Refusal } from '../../shared/codes.ts';
-import type { ChainHash, Entry, LogPoint, Membership, Role } from '../../shared/entry.ts';
+import type { ChainHash, Entry, LogPoint, Membership } from '../../shared/entry.ts';
 import { LIMITS } from '../../shared/limits.ts';
-import type {
-  AskReply,
-  AskVersion,
-  Command,
-  PeerMessage,
-  RaftMessage,
-  RoutingMessage,
-} from '../../shared/messages.ts';
+import type { AskReply, AskVersion, Command, PeerMessage, RoutingMessage } from '../../shared/messages.ts';
 import type { SessionTable } from '../machine/session-table.ts';
-import type { PeerAddress, Transport } from '../peers/contract.ts';
 import { describeMembership } from '../raft/describe.ts';
 import { allMembers } from '../raft/quorum.ts';
-import type { NoteEffect, RaftConfig, RoleEffect } from '../raft/types.ts';
+import type { NoteEffect, RoleEffect } from '../raft/types.ts';
 import type { ProposalOutcome, RoutingPort, Ticket } from '../routing/port.ts';
 import { ProposalRouter } from '../routing/proposals.ts';
 import { ReadRouter } from '../routing/reads.ts';
 import { Tally } from '../routing/tally.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
-import type { SnapshotFolder } from '../store/snapshots/folder.ts';
 import { AppSide } from './app-side.ts';
 import { applyLag } from './apply-lag.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { RaftDriver } from './driver.ts';
+import { takeMessage } from './inbox.ts';
 import type { LocalApp } from './local-app.ts';
 import { LostReplies } from './lost-replies.ts';
-import type { NodeDisks } from './membership/disks.ts';
 import { NodeMembers } from './membership/members.ts';
+import type { NodeOptions } from './node-options.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { pressureOf } from './pressure.ts';
 import { Recorder } from './recorder.ts';
 import { NodeSessions } from './sessions.ts';
 import { Skips } from './skips.ts';
-import { NodeSnapshots, type SnapshotSettings } from './snapshots/node-snapshots.ts';
+import { NodeSnapshots } from './snapshots/node-snapshots.ts';
 import { type TableSources, tableAt } from './snapshots/tables.ts';
 import type { StateWatch } from './state-watch.ts';
 import { Transfers } from './transfers.ts';
 import { VersionPoll } from './version-poll.ts';
-
-/** What the surfaces (app socket, metrics, process) want to know at once. */
-export interface NodeListener {
-  committed(): void;
-  roleChanged(role: Role, term: number, leader: string, cause: Cause): void;
-  /** How hard clients may push now. */
-  pressure(level: PressureLevel): void;
-  /** An operator skipped the command at `index`. */
-  skipped(index: number): void;
-  /** Asks the local app for its state at `index` or later; false where none is connected that could give it. */
-  takeSnapshot(index: number): boolean;
-  /** The log begins behind what the local app has applied. */
-  outrun(): void;
-  /** The local app has another state than others after the same entries, the last of them `entry`. */
-  diverged(message: string, entry: number): void;
-  /** These sessions ended, since nothing was heard of their clients. */
-  sessionsExpired(sessions: readonly number[]): void;
-  /** The node stopped by itself; `exitCode` as in PROTOCOL §2. */
-  failed(exitCode: number, message: string): void;
-}
-
-export interface NodeOptions {
-  readonly cluster: string;
-  readonly raft: RaftConfig;
-  readonly stored: StoredState;
-  readonly store: Store;
-  /** Addresses that were given to this node, before those that the log says. */
-  readonly members?: readonly PeerAddress[];
-  /** Which disks the others have. */
-  readonly disks?: NodeDisks;
-  /** Absent: this node takes no snapshots, and keeps its whole log. */
-  readonly snapshots?: { readonly folder: SnapshotFolder; readonly settings: SnapshotSettings } | undefined;
-  readonly transport: Transport;
-  readonly listener: NodeListener;
-  readonly log: Logger;
-}
 
 /** How long a request out at a leader that changed is still awaited. */
 const LOST_REPLY_MS = 300;
@@ -92,6 +45,7 @@ const ASK_READ_AGAIN_MS = 150;
 const HOUSEKEEPING_MS = 20;
 /** How often everything that waits is looked over for what waited too long. */
 const EXPIRY_MS = 100;
+
 export class Node implements RoutingPort {
   options: NodeOptions;
   readonly id: string;
@@ -244,44 +198,7 @@ export class Node implements RoutingPort {
   // ---------------------------------------------------------------- from peers
 
   receive(message: PeerMessage): void {
-    switch (message.type) {
-      case 'ForwardPropose':
-        return this.peerRequests.takeForwarded(message.from, message.id, message.commands);
-      case 'ForwardProposed': {
-        const { position } = this.sessions.machine.ahead;
-        this.proposals.receiveProposed(message, this.driver.raft.commitIndex, position, this.app.applied);
-        return this.wake();
-      }
-      case 'ForwardRead':
-        return this.peerRequests.askReadIndex({ from: message.from, id: message.id });
-      case 'ForwardReadIndex':
-        this.reads.receiveReadIndex(message);
-        return this.wake();
-      case 'AskReply':
-        return this.peerRequests.tellReply(message);
-      case 'TellReply':
-        return this.lostReplies.receive(message);
-      case 'AskVersion':
-        return this.peerRequests.tellVersion(message);
-      case 'TellVersion':
-        return this.versionPoll.receive(message);
-      case 'AppHashes':
-        return this.states.receiveHashes(message);
-      case 'AppVerdict':
-        return this.states.receiveVerdict(message);
-      case 'SnapshotAsk':
-      case 'SnapshotData':
-        return this.snapshots?.receive(message);
-      case 'ForwardChange':
-        return this.members.receiveChange(message);
-      case 'ForwardChanged':
-        return this.members.receiveChanged(message);
-      case 'ForwardTransfer':
-        if (this.driver.raft.role === 'LEADER') this.driver.step({ type: 'transfer', to: message.target });
-        return;
-      default:
-        return this.driver.receive(message satisfies RaftMessage);
-    }
+    takeMessage(this, message);
   }
 
   #note(note: NoteEffect): void {

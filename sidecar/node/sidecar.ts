@@ -13,7 +13,7 @@ import type { TokenFile } from '../../shared/inspect.ts';
 import { LIMITS } from '../../shared/limits.ts';
 import { PrivateFileError } from '../../shared/private-file.ts';
 import { VERSION } from '../../shared/version.ts';
-import { AppServer, type ListenAt } from '../app/server.ts';
+import { AppServer } from '../app/server.ts';
 import type { Faults } from '../faults/faults.ts';
 import { FaultyTransport } from '../faults/faulty-transport.ts';
 import { type HttpServer, startHttp } from '../http/server.ts';
@@ -22,54 +22,23 @@ import { formatAddress } from '../peers/address.ts';
 import type { PeerAddress, Transport } from '../peers/contract.ts';
 import { TcpTransport } from '../peers/transport.ts';
 import { allMembers } from '../raft/quorum.ts';
-import type { RaftConfig } from '../raft/types.ts';
-import { createLogger, type LogLevel } from '../record/logger.ts';
+import { createLogger } from '../record/logger.ts';
 import { Metrics } from '../record/metrics.ts';
 import { type Store, type StoredState, StoreError } from '../store/contract.ts';
 import { SqliteStore } from '../store/sqlite-store.ts';
-import { Certificates, type TlsFiles } from '../tls/certificates.ts';
+import { Certificates } from '../tls/certificates.ts';
 import { CertificateError } from '../tls/credentials.ts';
 import { NodeAppHost } from './app-host.ts';
-import { type BalancerOptions, Balancers } from './balancers.ts';
+import { Balancers } from './balancers.ts';
 import { openFaults } from './faults.ts';
+import { FullDisk } from './full-disk.ts';
 import { NodeHttpHost } from './http-host.ts';
 import { NodeDisks } from './membership/disks.ts';
-import { askToJoin, type Fetch, lookForCluster } from './membership/join.ts';
-import { Node, type NodeOptions } from './node.ts';
+import { askToJoin, lookForCluster } from './membership/join.ts';
+import { Node } from './node.ts';
+import type { NodeOptions } from './node-options.ts';
 import { reportOutcomes, sampleNode } from './sample.ts';
-
-export interface SidecarOptions extends BalancerOptions {
-  readonly id: string;
-  readonly cluster: string;
-  readonly dataDir: string;
-  readonly peerListen: { readonly host: string; readonly port: number };
-  readonly httpListen: { readonly host: string; readonly port: number };
-  /** A path, or `tcp://127.0.0.1:PORT`. */
-  readonly appSocket: string;
-  readonly members: readonly { readonly id: string; readonly host: string; readonly port: number }[];
-  /** HTTP base URL of any member of a running cluster: this node asks to become one too. */
-  readonly join?: string | undefined;
-  /** How that one is asked. */
-  readonly fetch: Fetch;
-  /** Certificates: with them, and only with them, addresses may be off this machine. */
-  readonly tls?: TlsFiles | undefined;
-  /** Secrets that other nodes have too; absent: its own, made in the data folder. */
-  readonly tokenFile?: string | undefined;
-  readonly control: boolean;
-  readonly electionMinMs: number;
-  readonly electionMaxMs: number;
-  readonly heartbeatMs: number;
-  readonly appGraceMs: number;
-  readonly preVote: boolean;
-  readonly checkQuorum: boolean;
-  readonly leaseReads: boolean;
-  readonly leaseClockBound: number;
-  /** When a snapshot is due, and how fast it is given to peers; see `SnapshotSettings`. */
-  readonly snapshotBytes: number;
-  readonly snapshotEntries: number;
-  readonly snapshotSendBytes: number;
-  readonly logLevel: LogLevel;
-}
+import { listenAt, printable, raftConfig, type SidecarOptions } from './sidecar-options.ts';
 
 export interface Sidecar {
   /** Base URL actually bound. */
@@ -94,9 +63,6 @@ export class StartError extends Error {
     this.exitCode = exitCode;
   }
 }
-
-/** How often a full disk is tried again. */
-const NO_SPACE_RETRY_MS = 1_000;
 
 /** Opens everything in order. Rejects with StartError and one clear sentence; nothing is left open then. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
@@ -413,39 +379,23 @@ class RunningSidecar implements Sidecar {
     this.#fail(error instanceof StoreError ? 3 : 1, error.message);
   }
 
-  /** The disk is full: no writes, no leadership, but reads of what is applied go on; tried again until there is space. */
   #diskFull(error: StoreError): void {
-    const node = this.#node;
-    this.#log.error({ err: error }, 'the disk is full: this node takes no writes until there is space');
-    node.closed = refusal('NO_SPACE', `the disk of ${node.id} is full`, { retryAfterMs: NO_SPACE_RETRY_MS });
-    node.recorder.diskFull(error.message);
-    node.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
-    node.driver.stop();
-    this.#awaitSpace().catch((failure: unknown) => {
+    const stands = new FullDisk({
+      node: this.#node,
+      store: this.#store as Store,
+      log: this.#log,
+      stopping: () => this.#stopping !== undefined,
+      openAgain: async () => {
+        const stored = await this.#openStore();
+        const store = this.#store as Store;
+        this.#listenTo(store);
+        this.#node.restart(store, stored, this.#snapshots());
+      },
+    });
+    stands.untilSpace(error).catch((failure: unknown) => {
       this.#log.fatal({ err: failure }, 'the log could not be opened again after the disk was full');
       this.#fail(3, 'the log could not be opened again after the disk was full');
     });
-  }
-
-  async #awaitSpace(): Promise<void> {
-    for (;;) {
-      await delay(NO_SPACE_RETRY_MS);
-      if (this.#stopping !== undefined) return;
-      try {
-        await (this.#store as Store).resume();
-        break;
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.kind !== 'NO_SPACE') throw error;
-      }
-    }
-    // What was not durable is forgotten: start consensus again from what the disk holds.
-    await (this.#store as Store).close();
-    this.#log.info('there is space again: starting consensus from what the disk holds');
-    const stored = await this.#openStore();
-    const store = this.#store as Store;
-    this.#listenTo(store);
-    this.#node.restart(store, stored, this.#snapshots());
-    this.#node.recorder.diskHasSpace();
   }
 
   #fail(exitCode: number, message: string): void {
@@ -506,37 +456,4 @@ async function givenTokens(path: string | undefined): Promise<TokenFile | undefi
     if (error instanceof PrivateFileError) throw new StartError(2, error.message, { cause: error });
     throw error;
   }
-}
-
-function listenAt(appSocket: string): ListenAt {
-  if (!appSocket.startsWith('tcp://')) return { path: appSocket };
-  const { hostname, port } = new URL(appSocket);
-  return { tcp: { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) } };
-}
-
-function printable(at: ListenAt): string {
-  if ('path' in at) return at.path;
-  return `tcp://${at.tcp.host.includes(':') ? `[${at.tcp.host}]` : at.tcp.host}:${at.tcp.port}`;
-}
-
-function raftConfig(options: SidecarOptions): RaftConfig {
-  return {
-    id: options.id,
-    group: '',
-    membership: { voters: options.members.map((member) => member.id), outgoing: [], learners: [] },
-    electionMinMs: options.electionMinMs,
-    electionMaxMs: options.electionMaxMs,
-    heartbeatMs: options.heartbeatMs,
-    handOverMs: options.appGraceMs,
-    preVote: options.preVote,
-    checkQuorum: options.checkQuorum,
-    appendBytes: LIMITS.appendBytes,
-    appendEntries: LIMITS.appendEntries,
-    inflightAppends: LIMITS.inflightAppends,
-    inflightBytes: LIMITS.inflightBytes,
-    uncommittedBytes: LIMITS.uncommittedBytes,
-    tailBytes: LIMITS.tailBytes,
-    random: Math.random,
-    lease: options.leaseReads ? { clockBound: options.leaseClockBound } : undefined,
-  };
 }
