@@ -1,9 +1,11 @@
 /**
  * Programs that tests need, from the system's packages, where we may install them.
  *
- * MUST: use only what comes with Node.js; say what it does before it takes time, and what to do where it could not.
+ * MUST: use only what comes with Node.js; say what it does before it takes time, and what to do where it could not; run one apt-get at a
+ * time, whoever asks meanwhile.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -24,14 +26,16 @@ export function isProgram(file) {
   }
 }
 
-/** Installs a package where this is a Debian and we are root; elsewhere nothing happens. */
-export function installPackage(name, why, say) {
-  installPackages([name], why, say);
+let last = Promise.resolve();
+
+/** Installs these packages where this is a Debian and we are root; elsewhere nothing happens. */
+export function installPackages(names, why, say) {
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return Promise.resolve();
+  last = last.then(() => install(names, why, say));
+  return last;
 }
 
-/** The same for several. */
-export function installPackages(names, why, say) {
-  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) return;
+async function install(names, why, say) {
   say(`installing ${names.join(', ')} ${why} (apt-get, once)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = { env, stdio: ['ignore', 'ignore', 'inherit'] };
@@ -39,10 +43,9 @@ export function installPackages(names, why, say) {
     ['-qq', 'update'],
     ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', 'install', ...names],
   ]) {
-    const { status } = spawnSync('apt-get', args, options);
-    if (status !== 0) {
-      say(`apt-get ended with ${status}: install ${names.join(', ')} by hand`);
-      return;
-    }
+    const [code] = await once(spawn('apt-get', args, options), 'close');
+    if (code === 0) continue;
+    say(`apt-get ended with ${code}: install ${names.join(', ')} by hand`);
+    return;
   }
 }

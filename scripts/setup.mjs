@@ -122,9 +122,11 @@ async function workbench() {
 const ready = isInstalled() && isCompiled();
 const lacking = missing(!isCompiled());
 if (lacking.length > 0) fail(`${purpose} needs ${lacking.join(' and ')}.`, 2);
+// Compilers of other languages have time while npm waits for the one of C.
+const besides = purpose === 'test' ? [prepareLanguages(root, say), prepareHaproxy(say)] : [];
 if (!ready) await install();
-await Promise.all([build(), ...(purpose === 'test' ? [workbench(), prepareCheckers(root, say)] : [])]);
-if (purpose === 'test') {
-  prepareHaproxy(say);
-  prepareLanguages(say);
-}
+await Promise.all([
+  build(),
+  ...besides,
+  ...(purpose === 'test' ? [workbench(), prepareCheckers(root, say)] : []),
+]);

@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installPackage } from './apt.mjs';
+import { installPackages } from './apt.mjs';
 import { npm } from './npm.mjs';
 import { findChromium } from './workbench/chromium.mjs';
 import {
@@ -44,7 +44,7 @@ const LEFT_OUT = [
 /** Makes the workbench ready where it can be. Resolves with its state; throws when it could not be got. */
 export async function prepareWorkbench(say) {
   if (process.platform === 'linux' && process.arch === 'x64') {
-    if (findChromium() === undefined) installPackage('chromium', 'for the tests in the editor', say);
+    if (findChromium() === undefined) await installPackages(['chromium'], 'for the tests in the editor', say);
     if (!existsSync(join(workbenchFolder(), MARKER))) await prepareFolder(say);
   }
   return workbenchState(root);

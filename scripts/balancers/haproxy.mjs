@@ -3,7 +3,7 @@
  *
  * MUST: use only what comes with Node.js.
  */
-import { findProgram, installPackage } from '../apt.mjs';
+import { findProgram, installPackages } from '../apt.mjs';
 
 /** The path of HAProxy, or undefined. `HAPROXY` in the environment wins, and is not doubted. */
 export function findHaproxy() {
@@ -11,8 +11,8 @@ export function findHaproxy() {
 }
 
 /** Makes it ready where it can be. The tests say so themselves where it is missing. */
-export function prepareHaproxy(say) {
+export async function prepareHaproxy(say) {
   if (process.platform === 'linux' && findHaproxy() === undefined) {
-    installPackage('haproxy', 'for the tests of load balancers', say);
+    await installPackages(['haproxy'], 'for the tests of load balancers', say);
   }
 }

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ahead } from '../support/ahead.ts';
 import { TEST_MS } from '../support/patience.ts';
 import { conforms, type Judged, manifestsIn } from './manifests.ts';
 
@@ -24,14 +25,16 @@ const OWN_CLIENTS: readonly Judged[] = [
 ];
 
 function judgeAll(programs: readonly Judged[], flags: readonly string[]): void {
-  for (const program of programs) {
-    const { name, missing } = program;
+  const here = programs.filter(({ missing }) => missing.length === 0);
+  const judged = new Ahead(here.map((program) => [program.name, () => conforms(program, flags)]));
+  after(() => judged.settled());
+  for (const { name, missing } of programs) {
     if (missing.length > 0) {
       it.skip(`${name}: SKIPPED, since this machine has no ${missing.join(', no ')}`);
       continue;
     }
     it(name, async () => {
-      const { failed, told } = await conforms(program, flags);
+      const { failed, told } = await judged.of(name);
       for (const line of told) console.log(`      ${line}`);
       assert.deepEqual(failed, []);
     });

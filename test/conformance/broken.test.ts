@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { APP_CHECKS } from '../../sidecar/conformance/checks.ts';
+import { Ahead } from '../support/ahead.ts';
 import { TEST_MS } from '../support/patience.ts';
 import { broken, found, judge, PYTHON } from './support.ts';
 
@@ -103,14 +104,19 @@ describe('the conformance suite', function () {
     assert.deepEqual(never, ['window']);
   });
 
-  for (const [sin, { fails, whole: all, hangs: waits }] of Object.entries(SINS)) {
+  const reports = new Ahead(
+    Object.entries(SINS).map(([sin, { fails, whole: all, hangs: waits }]) => {
+      const only = new Set(all || FULL ? [] : Object.keys(fails));
+      const wait = waits ? { waitMs: HANGS_MS } : {};
+      return [sin, () => judge(PYTHON, [broken('broken.py'), sin], { only, ...wait })];
+    }),
+  );
+  after(() => reports.settled());
+
+  for (const [sin, { fails }] of Object.entries(SINS)) {
     const ids = Object.keys(fails);
     it(`finds the app that ${sin}: ${ids.join(', ')}`, async () => {
-      const report = await judge(PYTHON, [broken('broken.py'), sin], {
-        only: new Set(all || FULL ? [] : ids),
-        ...(waits ? { waitMs: HANGS_MS } : {}),
-      });
-      const failed = found(report, 'failed');
+      const failed = found(await reports.of(sin), 'failed');
       assert.deepEqual(Object.keys(failed).sort(), ids.sort(), JSON.stringify(failed, undefined, 2));
       for (const [id, reason] of Object.entries(fails)) assert.match(failed[id] ?? '', reason);
     });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { CLIENT_CHECKS } from '../../sidecar/conformance/client/checks.ts';
+import { Ahead } from '../support/ahead.ts';
 import { TEST_MS } from '../support/patience.ts';
 import { broken, found, judgeClientOf, PYTHON } from './support.ts';
 
@@ -59,13 +60,18 @@ describe('the conformance suite of clients', function () {
     assert.deepEqual(never, ['framing', 'unknown-fields', 'definite']);
   });
 
-  for (const [sin, { id, reason, whole: all, hangs }] of Object.entries(SINS)) {
+  const reports = new Ahead(
+    Object.entries(SINS).map(([sin, { id, whole: all, hangs }]) => {
+      const only = new Set(all || FULL ? [] : [id]);
+      const wait = hangs ? { waitMs: HANGS_MS } : {};
+      return [sin, () => judgeClientOf(PYTHON, [broken('clients.py'), sin], { only, ...wait })];
+    }),
+  );
+  after(() => reports.settled());
+
+  for (const [sin, { id, reason }] of Object.entries(SINS)) {
     it(`finds the client that ${sin}: ${id}`, async () => {
-      const report = await judgeClientOf(PYTHON, [broken('clients.py'), sin], {
-        only: new Set(all || FULL ? [] : [id]),
-        ...(hangs ? { waitMs: HANGS_MS } : {}),
-      });
-      const failed = found(report, 'failed');
+      const failed = found(await reports.of(sin), 'failed');
       assert.deepEqual(Object.keys(failed), [id], JSON.stringify(failed, undefined, 2));
       assert.match(failed[id] ?? '', reason);
     });
