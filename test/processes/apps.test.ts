@@ -387,11 +387,13 @@ describe('apps that misbehave', function () {
       .find(({ kind, was, seq }) => kind === 'ROLE' && was === 'LEADER' && seq > started.seq);
     assert.equal(fell.cause, 'TRANSFERRED');
     assert.equal((await stage.explained(now, 'leader')).cause, 'LEADER_APP_UNHEALTHY');
-    const { term, progress } = await stage.statusOf(other);
-    assert.deepEqual(
-      progress.map(({ id, fit }) => [id, fit]),
-      [now.id, without.id].sort().map((id) => [id, false]),
-    );
+    // Each tells its new leader what its app is like.
+    await stage.daemons.until('it knows of both that they are not fit', async () => {
+      const { progress } = await stage.statusOf(other);
+      const unfit = progress.filter(({ fit }) => !fit).map(({ id }) => id);
+      return unfit.sort().join() === [now.id, without.id].sort().join();
+    });
+    const { term } = await stage.statusOf(other);
 
     // When its app is back, nothing changes: leadership is handed over for a reason only.
     const before = stage.eventsSoFar(now);
