@@ -1,7 +1,7 @@
 /**
  * Jobs of tests that mostly wait for other processes, begun ahead of the test that asks: the next one runs while this one is awaited.
  *
- * MUST: begin nothing before something is asked for, never more than `WIDTH` at a time, and each job once.
+ * MUST: begin nothing before something is asked for, never more than `width` at a time, and each job once.
  */
 
 /** They wait for most of their time: more than there are processors. */
@@ -10,11 +10,13 @@ const WIDTH = 4;
 export class Ahead<K, T> {
   readonly #jobs: readonly (readonly [K, () => Promise<T>])[];
   readonly #begun = new Map<K, Promise<T>>();
+  readonly #width: number;
   #running = 0;
 
   /** `jobs`: in the order in which they will be asked for. */
-  constructor(jobs: Iterable<readonly [K, () => Promise<T>]>) {
+  constructor(jobs: Iterable<readonly [K, () => Promise<T>]>, width = WIDTH) {
     this.#jobs = [...jobs];
+    this.#width = width;
   }
 
   /** What that job gives. It is begun now, if it is not yet, with those behind it as long as there is room. */
@@ -32,7 +34,7 @@ export class Ahead<K, T> {
   }
 
   #more(from: number): void {
-    for (let at = from; at < this.#jobs.length && this.#running < WIDTH; at++) void this.#begin(at);
+    for (let at = from; at < this.#jobs.length && this.#running < this.#width; at++) void this.#begin(at);
   }
 
   #begin(at: number): Promise<T> {

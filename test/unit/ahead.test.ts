@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Ahead } from '../support/ahead.ts';
 
 describe('jobs that are begun ahead', () => {
-  it('begin with the first that is asked for, two at a time and each once', async () => {
+  it('begin with the first that is asked for, so many at a time and each once', async () => {
     const begun: string[] = [];
     const ends = new Map<string, () => void>();
     const jobs = ['a', 'b', 'c', 'd'].map((name) => {
@@ -13,7 +13,7 @@ describe('jobs that are begun ahead', () => {
       };
       return [name, job] as const;
     });
-    const ahead = new Ahead(jobs);
+    const ahead = new Ahead(jobs, 2);
     assert.deepEqual(begun, []);
     const second = ahead.of('b');
     assert.deepEqual(begun, ['b', 'c']);
