@@ -15,6 +15,7 @@ import {
   type MemberPlan,
   type MessagePlan,
 } from './app-plan.ts';
+import { written } from './kept-writer.ts';
 
 const LENGTH_DELIMITED = 2;
 /** A varint has at most so many bytes. */
@@ -39,18 +40,16 @@ export class ProtobufCodec<Out extends { type: string }, In> {
   }
 
   encode(frames: readonly Out[]): Buffer {
-    writer.reset();
-    for (const frame of frames) {
-      const member = this.#out.byName.get(frame.type);
-      if (member === undefined) throw new TypeError(`there is no frame ${frame.type}`);
-      const body = member.message.hasEnum ? withEnumNumbers(member.message, frame as Fields) : frame;
-      writer.fork();
-      writer.uint32((member.number << 3) | LENGTH_DELIMITED).fork();
-      member.message.codec.encode(body, writer).ldelim().ldelim();
-    }
-    const bytes = writer.finish() as Buffer;
-    if (bytes.length > WRITER_KEEPS) writer = protobuf.Writer.create();
-    return bytes;
+    return written((writer) => {
+      for (const frame of frames) {
+        const member = this.#out.byName.get(frame.type);
+        if (member === undefined) throw new TypeError(`there is no frame ${frame.type}`);
+        const body = member.message.hasEnum ? withEnumNumbers(member.message, frame as Fields) : frame;
+        writer.fork();
+        writer.uint32((member.number << 3) | LENGTH_DELIMITED).fork();
+        member.message.codec.encode(body, writer).ldelim().ldelim();
+      }
+    });
   }
 
   get partial(): boolean {
@@ -153,10 +152,6 @@ export class ProtobufCodec<Out extends { type: string }, In> {
     return finish<In>(member, raw);
   }
 }
-
-/** Kept between calls, so that encoding does not grow a buffer anew each time; dropped after a large batch. */
-let writer = protobuf.Writer.create();
-const WRITER_KEEPS = 1024 * 1024;
 
 function finish<In>(member: MemberPlan, raw: Fields): In | BadFrame {
   try {

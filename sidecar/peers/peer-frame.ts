@@ -3,7 +3,8 @@
  *
  * MUST: throw a FrameError, and nothing else, for bytes that are not one.
  */
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
+import { written } from '../../shared/wire/kept-writer.ts';
 import { peerSchema } from '../../shared/wire/schema.ts';
 import { FrameError, sealFrame } from './framing.ts';
 
@@ -11,9 +12,11 @@ const PeerFrame = peerSchema.lookupType('outrigger.peer.v1.PeerFrame');
 
 /** The frame of `body`, encoded behind room for the frame's header so that it is not copied for it. */
 export function encodeFrame(group: string, term: number, field: string, body: object): Buffer {
-  const writer = protobuf.Writer.create().fixed32(0).fixed32(0);
-  const frame = PeerFrame.encode({ group, term, [field]: body }, writer).finish();
-  return sealFrame(Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength));
+  return sealFrame(
+    written((writer) => {
+      PeerFrame.encode({ group, term, [field]: body }, writer.fixed32(0).fixed32(0));
+    }),
+  );
 }
 
 /** Decodes to protobufjs' own object: absent fields have their defaults, integers may still be unsafe. */
