@@ -51,16 +51,18 @@ export class Workplace {
       process.once(signal, () => process.exit(130));
   }
 
-  /** Starts `command`. Its output goes to a log file; stdout is piped instead when `pipe` is set. */
+  /** Starts `command`, on `cores` alone where that is set. Its output goes to a log file; stdout is piped instead when `pipe` is set. */
   start(
     name: string,
     command: string,
     args: readonly string[],
-    more: { pipe?: boolean; env?: object } = {},
+    more: { pipe?: boolean; env?: object; cores?: string | undefined } = {},
   ): Child {
     const logFile = join(this.dir, `${name}.log`);
     const log = openSync(logFile, 'a', 0o600);
-    const child = spawn(command, args, {
+    const [program, words] =
+      more.cores === undefined ? [command, args] : ['taskset', ['-c', more.cores, command, ...args]];
+    const child = spawn(program, words, {
       cwd: this.dir,
       stdio: ['pipe', more.pipe ? 'pipe' : log, log],
       env: { ...process.env, ...more.env },

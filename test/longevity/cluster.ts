@@ -1,7 +1,9 @@
 /** Real sidecars with a lean app each, in processes of their own: started, killed, asked, sampled. */
+import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { readTokenFile } from '../../shared/endpoint-files.ts';
 import type { NodeStatus } from '../../shared/inspect.ts';
 import {
@@ -17,6 +19,7 @@ import type { LoadPlan, LoadResult } from '../bench/protocol.ts';
 export const SELF: string = fileURLToPath(import.meta.url);
 const READY_MS = 120_000;
 const LOOK_MS = 5;
+const run = promisify(execFile);
 
 export interface LongNode {
   readonly id: string;
@@ -54,6 +57,7 @@ export class LongCluster {
   readonly #bin: string;
   readonly #flags: readonly string[];
   readonly #fillerBytes: number;
+  #laidOut = 0;
 
   constructor(place: Workplace, bin: string, flags: readonly string[], fillerBytes = 0) {
     this.place = place;
@@ -64,15 +68,16 @@ export class LongCluster {
 
   /** Lays `size` members out and starts them; resolves when all are ready. */
   async start(size: number): Promise<void> {
-    for (let at = 1; at <= size; at++) await this.layOut(`n${at}`);
+    for (let at = 1; at <= size; at++) await this.layOut();
     const members = this.nodes.map(({ id, peer }) => `${id}=${peer}`).join(',');
     for (const node of this.nodes) node.args = [...node.args, '--members', members];
     for (const node of this.nodes) this.startNode(node);
     await this.ready(this.nodes);
   }
 
-  /** A node that does not run yet. */
-  async layOut(id: string): Promise<LongNode> {
+  /** A node that does not run yet, with a name that none had before. */
+  async layOut(): Promise<LongNode> {
+    const id = `n${++this.#laidOut}`;
     const [peer, http] = (await freePorts(2)).map((port) => `127.0.0.1:${port}`) as [string, string];
     const socket = join(this.place.socketDir, id, 'app.sock');
     mkdirSync(join(this.place.socketDir, id), { mode: 0o700 });
@@ -86,13 +91,37 @@ export class LongCluster {
     return node;
   }
 
-  startNode(node: LongNode): void {
-    const env = { XDG_RUNTIME_DIR: this.place.socketDir };
-    node.sidecar = this.place.start(node.id, process.execPath, [this.#bin, ...node.args], { env });
-    if (node.app === undefined || node.app.process.exitCode !== null || node.app.process.signalCode !== null)
-      node.app = this.place.start(`app-${node.id}`, process.execPath, [
-        ...[SELF, 'app', node.socket, String(this.#fillerBytes)],
-      ]);
+  /** Starts its sidecar, and its app unless that runs: on those processors alone, where they are named. */
+  startNode(node: LongNode, cores?: string): void {
+    const { place } = this;
+    const env = { XDG_RUNTIME_DIR: place.socketDir };
+    node.sidecar = place.start(node.id, process.execPath, [this.#bin, ...node.args], { env, cores });
+    if (runs(node.app)) return;
+    const args = [SELF, 'app', node.socket, String(this.#fillerBytes)];
+    node.app = place.start(`app-${node.id}`, process.execPath, args, { cores });
+  }
+
+  /** From now on `load`, and all sidecars and apps that run, keep to these processors. */
+  async keepTo(cores: string, load: Child): Promise<void> {
+    const children = [load, ...this.nodes.flatMap(({ sidecar, app }) => [sidecar, app])];
+    for (const child of children)
+      if (runs(child)) await run('taskset', ['-a', '-p', '-c', cores, String(child.pid)]);
+  }
+
+  /** Takes a node out of the cluster, and ends its processes. */
+  async remove(leader: LongNode, node: LongNode): Promise<void> {
+    const children = [node.sidecar, node.app].filter(runs);
+    for (const child of children) child.expectedToEnd = true;
+    // Its vote may be so new that the change which gave it is not committed yet: then the next one is refused.
+    await this.until(`${node.id} is out`, async () => {
+      const { voters, outgoing } = (await this.status(leader)).membership;
+      if (outgoing.length > 0) return false;
+      if (voters.includes(node.id))
+        await this.admin(leader, `/v1/members/${node.id}`, undefined, 'DELETE').catch(unlessOverloaded);
+      return !voters.includes(node.id);
+    });
+    await Promise.all(children.map((child) => this.place.stop(child, 'SIGKILL')));
+    this.nodes.splice(this.nodes.indexOf(node), 1);
   }
 
   /** kill -9 of all sidecars, and of the apps as well. */
@@ -129,9 +158,14 @@ export class LongCluster {
   }
 
   async status(node: LongNode): Promise<NodeStatus> {
-    const answer = await this.#get(node, '/v1/status');
-    if (answer === undefined) throw new BenchError(`${node.id} does not answer`);
-    return (await answer.json()) as NodeStatus;
+    const status = await this.statusIfAny(node);
+    if (status === undefined) throw new BenchError(`${node.id} does not answer`);
+    return status;
+  }
+
+  /** Undefined while it does not listen. */
+  async statusIfAny(node: LongNode): Promise<NodeStatus | undefined> {
+    return (await (await this.#get(node, '/v1/status'))?.json()) as NodeStatus | undefined;
   }
 
   async leader(): Promise<LongNode> {
@@ -145,12 +179,12 @@ export class LongCluster {
     return sumOf(text, name);
   }
 
-  async admin(node: LongNode, path: string, body: object): Promise<unknown> {
+  async admin(node: LongNode, path: string, body?: object, method = 'POST'): Promise<unknown> {
     const tokens = await readTokenFile(join(node.dir, 'tokens.json'));
     const answer = await fetch(`http://${node.http}${path}`, {
-      method: 'POST',
+      method,
       headers: { authorization: `Bearer ${tokens?.admin}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const said: unknown = await answer.json();
     if (!answer.ok) throw new BenchError(`${node.id} refused ${path}: ${JSON.stringify(said)}`);
@@ -219,6 +253,14 @@ export class LongCluster {
     result.catch(() => undefined);
     return { child, result };
   }
+}
+
+function runs(child: Child | undefined): child is Child {
+  return child !== undefined && child.process.exitCode === null && child.process.signalCode === null;
+}
+
+function unlessOverloaded(error: unknown): void {
+  if (!(error instanceof BenchError && error.message.includes('"OVERLOADED"'))) throw error;
 }
 
 export function rssOf({ id, sidecar }: LongNode): number {

@@ -1,6 +1,7 @@
 /** The parts of the longevity campaign that its verdict stands on. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { joinFigures, type Span } from './joining.ts';
 import { boundsOf } from './limits.ts';
 import { atLeast, atMost, figureTable } from './report.ts';
 import { LeanState, Restoring } from './state.ts';
@@ -28,6 +29,29 @@ describe('the longevity campaign', () => {
     const text = figureTable([atMost('a', 3, 2, String), atLeast('b', 3, 2, String)]);
     assert.match(text, /a .* 3 .* ≤ 2 .* BROKEN/);
     assert.match(text, /b .* 3 .* ≥ 2 .* kept/);
+  });
+
+  it('judges what nodes cost that join by all of them, and names the worst', () => {
+    const span = (commits: number, ms: number): Span => ({ commits, ms, leaderMicros: 20 * commits });
+    const before = span(100_000, 5_000);
+    const text = (...during: Span[]): string =>
+      figureTable(
+        joinFigures(
+          'load',
+          during.map((one) => ({ before, during: one })),
+          true,
+        ),
+      );
+    assert.match(
+      text(span(36_000, 2_000), span(40_000, 2_000)),
+      /2 nodes join .* 19,000\/s .* ≥ 18,000\/s .* kept/,
+    );
+    assert.match(
+      text(span(36_000, 2_000), span(40_000, 2_000)),
+      /worst .* 20,000\/s before, 18,000\/s for 2\.0 s/,
+    );
+    // Few commits in a long time weigh more than many in a short one.
+    assert.match(text(span(10_000, 1_000), span(160_000, 10_000)), /2 nodes join .* 15,455\/s .* BROKEN/);
   });
 
   it('takes its limits from the settings of the nodes', () => {

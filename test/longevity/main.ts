@@ -16,6 +16,7 @@ import type { LoadLine, LoadPlan } from '../bench/protocol.ts';
 import { machine } from '../bench/report.ts';
 import { runLeanApp } from './app.ts';
 import { LongCluster, SELF, timing } from './cluster.ts';
+import { checkProcessors } from './joining.ts';
 import { type Figure, figureTable } from './report.ts';
 import { largeSnapshot } from './transfer.ts';
 import { manyWrites } from './writes.ts';
@@ -24,7 +25,8 @@ const USAGE = `npm run longevity -- [options]
   --writes 1000000        writes in all            --keys 1000      to so many keys
   --clients 256           closed-loop clients      --value-bytes 256
   --interval 8MB          log after which nodes take a snapshot (their --snapshot-bytes)
-  --window 15             seconds over which throughput is measured before, while and after a node joins
+  --joins 10              nodes that join one after another at full load, and half as many at half of it
+  --window 6              seconds over which throughput is measured before each
   --rss 512MB             resident memory of a sidecar, at most
   --transfer 1GB          instead of all that: a snapshot of so many bytes goes to a new node
   --send-rate 128MB       bytes a second of it (their --snapshot-send-bytes)
@@ -63,7 +65,8 @@ function readOptions() {
       clients: { type: 'string', default: '256' },
       'value-bytes': { type: 'string', default: '256' },
       interval: { type: 'string', default: '8MB' },
-      window: { type: 'string', default: '15' },
+      joins: { type: 'string', default: '10' },
+      window: { type: 'string', default: '6' },
       rss: { type: 'string', default: '512MB' },
       transfer: { type: 'string' },
       'send-rate': { type: 'string', default: '128MB' },
@@ -73,7 +76,9 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
-  const number = (name: 'writes' | 'keys' | 'clients' | 'value-bytes' | 'window' | 'election-ms'): number => {
+  const number = (
+    name: 'writes' | 'keys' | 'clients' | 'value-bytes' | 'joins' | 'window' | 'election-ms',
+  ): number => {
     const value = Number(values[name]);
     if (!(value > 0)) throw new RangeError(`--${name} must be a number over 0, not ${values[name]}`);
     return value;
@@ -81,6 +86,7 @@ function readOptions() {
   return {
     ...{ writes: number('writes'), keys: number('keys'), clients: number('clients') },
     ...{ valueBytes: number('value-bytes'), windowMs: number('window') * 1_000 },
+    joins: number('joins'),
     electionMs: number('election-ms'),
     snapshotBytes: bytes('interval', values.interval),
     rssBytes: bytes('rss', values.rss),
@@ -124,7 +130,7 @@ async function run(): Promise<number> {
   }
 }
 
-function judge(
+async function judge(
   place: Workplace,
   bin: string,
   options: ReturnType<typeof readOptions>,
@@ -132,6 +138,7 @@ function judge(
 ): Promise<Figure[]> {
   const { transfer: bytes, sendRate, electionMs, snapshotBytes } = options;
   if (bytes !== undefined) return largeSnapshot(place, bin, { bytes, sendRate, electionMs, progress });
+  checkProcessors();
   const cluster = new LongCluster(place, bin, [
     ...['--snapshot-bytes', String(snapshotBytes), ...timing(electionMs)],
   ]);

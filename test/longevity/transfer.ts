@@ -147,16 +147,16 @@ class Transfer {
   async run(): Promise<Figure[]> {
     const cluster = this.#cluster;
     const leader = this.#leader;
-    const fresh = await cluster.layOut('n4');
+    const fresh = await cluster.layOut();
     const network = await PeerNetwork.open([leader, fresh]);
     try {
       // What the leader says to it runs through a connection that can be cut.
       const peer = network
         .membersFor(leader.id)
         .split(',')
-        .find((one) => one.startsWith('n4='))
-        ?.slice(3);
-      await cluster.admin(leader, '/v1/members', { id: 'n4', peer });
+        .find((one) => one.startsWith(`${fresh.id}=`))
+        ?.slice(fresh.id.length + 1);
+      await cluster.admin(leader, '/v1/members', { id: fresh.id, peer });
       const sentBefore = await this.#sent();
       fresh.args = [...fresh.args, '--join', `http://${leader.http}`];
       const watch = new Watch(cluster, [leader]);
@@ -164,12 +164,12 @@ class Transfer {
       cluster.startNode(fresh);
       const receiving = new Watch(cluster, [fresh]);
       for (const cut of CUTS) await this.#cut(cut, fresh, network, watch, receiving);
-      await cluster.until('n4 has it', async () => (await this.#snapshotIndex(fresh)) > 0, WAIT_MS);
+      await cluster.until(`${fresh.id} has it`, async () => (await this.#snapshotIndex(fresh)) > 0, WAIT_MS);
       const seconds = (performance.now() - from) / 1_000;
       const received = receiving.growth(fresh);
       await cluster.until(
-        'n4 votes',
-        async () => (await cluster.status(leader)).membership.voters.includes('n4'),
+        `${fresh.id} votes`,
+        async () => (await cluster.status(leader)).membership.voters.includes(fresh.id),
         WAIT_MS,
       );
       await Promise.all([watch.stop(), receiving.stop()]);

@@ -3,11 +3,11 @@
  * everything, and what nodes cost that join under load.
  */
 import { percentile } from '../bench/measure.ts';
-import type { Child } from '../bench/processes.ts';
 import { KEY_BYTES } from '../bench/protocol.ts';
-import { type LongCluster, type LongNode, latencies, type NodeSample } from './cluster.ts';
+import { type LongCluster, latencies, type NodeSample } from './cluster.ts';
+import { joins } from './joining.ts';
 import { type Bounds, boundsOf } from './limits.ts';
-import { atLeast, atMost, type Figure, holds, mb, perSecond, told } from './report.ts';
+import { atMost, type Figure, holds, mb, perSecond, told } from './report.ts';
 
 export interface WritesOptions {
   readonly writes: number;
@@ -17,6 +17,7 @@ export interface WritesOptions {
   readonly snapshotBytes: number;
   readonly rssBytes: number;
   readonly windowMs: number;
+  readonly joins: number;
   readonly progress: (line: string) => void;
 }
 
@@ -24,10 +25,6 @@ const SAMPLE_MS = 1_000;
 const READY_LIMIT_MS = 5_000;
 /** A heap settles slowly: so much more is none that grows without end. */
 const CREEP_BYTES = 48e6;
-const SETTLE_MS = 5_000;
-const FOR_EVER_MS = 3_600_000;
-/** While a node joins, at least this share of the throughput before. */
-const SHARE = 0.9;
 
 export async function manyWrites(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
   await cluster.start(3);
@@ -149,100 +146,4 @@ async function restart(cluster: LongCluster): Promise<Figure[]> {
     ),
     holds('all apps have the same state', new Set(states).size === 1),
   ];
-}
-
-/**
- * A node joins while as much is written as the cluster can take, and one more while half of that is.
- *
- * Where all nodes share their processors, each of them and its app takes its part of these for good: that is no loss by joining,
- * so a load without a pace is compared with what there is afterwards where that is less. With a pace nothing at all may be missing.
- */
-async function joins(cluster: LongCluster, options: WritesOptions): Promise<Figure[]> {
-  const full = await join(cluster, options, 'n4', 0);
-  const half = await join(cluster, options, 'n5', Math.round(full.after / 2));
-  return [...full.figures, ...half.figures];
-}
-
-async function join(
-  cluster: LongCluster,
-  options: WritesOptions,
-  id: string,
-  pace: number,
-): Promise<{ figures: Figure[]; after: number }> {
-  const { clients, keys, valueBytes, windowMs, progress } = options;
-  const old = [...cluster.nodes];
-  const leader = await cluster.leader();
-  const plan = { clients, keys, valueBytes, measureMs: FOR_EVER_MS, operations: 0, perSecond: pace };
-  const { child } = cluster.load(plan);
-  await pause(SETTLE_MS);
-  const elections = await electionsOf(cluster, old);
-  const { term } = await cluster.status(leader);
-  const before = await throughput(cluster, leader, () => pause(windowMs));
-  progress(`before: ${perSecond(before)}`);
-
-  const fresh = await cluster.layOut(id);
-  fresh.args = [...fresh.args, '--join', `http://${leader.http}`];
-  const from = performance.now();
-  let joinedMs = Number.NaN;
-  const during = await throughput(cluster, leader, async () => {
-    cluster.startNode(fresh);
-    await cluster.until(`${id} votes`, async () =>
-      (await cluster.status(leader)).membership.voters.includes(id),
-    );
-    joinedMs = performance.now() - from;
-    await pause(Math.max(0, windowMs - joinedMs));
-  });
-  progress(`during: ${perSecond(during)}; ${id} voted after ${(joinedMs / 1_000).toFixed(1)} s`);
-  const after = await throughput(cluster, leader, () => pause(windowMs));
-  const now = await cluster.status(leader);
-  const moreElections = (await electionsOf(cluster, old)) - elections;
-  await stopLoad(child);
-  const states = await Promise.all(cluster.nodes.map((node) => cluster.stateOf(node, now.commitIndex)));
-  const least = SHARE * (pace > 0 ? before : Math.min(before, after));
-  const load = pace > 0 ? 'half load' : 'full load';
-  const figures = [
-    told(`${id} joins at ${load}: throughput before`, perSecond(before)),
-    atLeast(`${id}: throughput while it joins`, during, least, perSecond),
-    told(`${id}: throughput after it has joined`, perSecond(after)),
-    told(`${id}: from its start until it votes`, `${(joinedMs / 1_000).toFixed(1)} s`),
-    atLeast(`${id}: snapshots it was given`, await installed(cluster, fresh), 1, String),
-    holds(
-      `${id}: no election, the same leader and term`,
-      moreElections === 0 && now.term === term && now.role === 'LEADER',
-      `${moreElections} elections`,
-    ),
-    holds(`${id}: all apps have the same state`, new Set(states).size === 1),
-  ];
-  return { figures, after };
-}
-
-async function stopLoad(child: Child): Promise<void> {
-  child.process.kill('SIGKILL');
-  await child.ended;
-}
-
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
-
-/** Commits a second while `work` goes on. */
-async function throughput(
-  cluster: LongCluster,
-  leader: LongNode,
-  work: () => Promise<void>,
-): Promise<number> {
-  const { commitIndex } = await cluster.status(leader);
-  const from = performance.now();
-  await Promise.race([cluster.place.broken, work()]);
-  const now = await cluster.status(leader);
-  return ((now.commitIndex - commitIndex) * 1_000) / (performance.now() - from);
-}
-
-async function electionsOf(cluster: LongCluster, nodes: readonly LongNode[]): Promise<number> {
-  const counts = await Promise.all(
-    nodes.map((node) => cluster.metric(node, 'outrigger_elections_started_total')),
-  );
-  return counts.reduce((sum, count) => sum + count, 0);
-}
-
-async function installed(cluster: LongCluster, node: LongNode): Promise<number> {
-  return cluster.metric(node, 'outrigger_snapshots_total{outcome="INSTALLED"}');
 }
