@@ -22,39 +22,31 @@ export interface FullDiskPort {
 /** How often it is tried again. */
 const RETRY_MS = 1_000;
 
-export class FullDisk {
-  readonly #port: FullDiskPort;
+/** Resolves when the node goes on, or the sidecar ends. Rejects where the log cannot be opened again. */
+export async function untilSpace(port: FullDiskPort, error: StoreError): Promise<void> {
+  const { node, store, log, openAgain } = port;
+  log.error({ err: error }, 'the disk is full: this node takes no writes until there is space');
+  node.closed = refusal('NO_SPACE', `the disk of ${node.id} is full`, { retryAfterMs: RETRY_MS });
+  node.recorder.diskFull(error.message);
+  node.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
+  node.driver.stop();
+  if (!(await thereIsSpace(port))) return;
+  await store.close();
+  log.info('there is space again: starting consensus from what the disk holds');
+  await openAgain();
+  node.recorder.diskHasSpace();
+}
 
-  constructor(port: FullDiskPort) {
-    this.#port = port;
-  }
-
-  /** Resolves when the node goes on, or the sidecar ends. Rejects where the log cannot be opened again. */
-  async untilSpace(error: StoreError): Promise<void> {
-    const { node, store, log, openAgain } = this.#port;
-    log.error({ err: error }, 'the disk is full: this node takes no writes until there is space');
-    node.closed = refusal('NO_SPACE', `the disk of ${node.id} is full`, { retryAfterMs: RETRY_MS });
-    node.recorder.diskFull(error.message);
-    node.driver.step({ type: 'stepDown', cause: 'DISK_STUCK' });
-    node.driver.stop();
-    if (!(await this.#thereIsSpace())) return;
-    await store.close();
-    log.info('there is space again: starting consensus from what the disk holds');
-    await openAgain();
-    node.recorder.diskHasSpace();
-  }
-
-  /** False where the sidecar ends first. */
-  async #thereIsSpace(): Promise<boolean> {
-    for (;;) {
-      await delay(RETRY_MS);
-      if (this.#port.stopping()) return false;
-      try {
-        await this.#port.store.resume();
-        return true;
-      } catch (error) {
-        if (!(error instanceof StoreError) || error.kind !== 'NO_SPACE') throw error;
-      }
+/** False where the sidecar ends first. */
+async function thereIsSpace({ store, stopping }: FullDiskPort): Promise<boolean> {
+  for (;;) {
+    await delay(RETRY_MS);
+    if (stopping()) return false;
+    try {
+      await store.resume();
+      return true;
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.kind !== 'NO_SPACE') throw error;
     }
   }
 }

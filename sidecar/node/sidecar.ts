@@ -31,7 +31,7 @@ import { CertificateError } from '../tls/credentials.ts';
 import { NodeAppHost } from './app-host.ts';
 import { Balancers } from './balancers.ts';
 import { openFaults } from './faults.ts';
-import { FullDisk } from './full-disk.ts';
+import { untilSpace } from './full-disk.ts';
 import { NodeHttpHost } from './http-host.ts';
 import { NodeDisks } from './membership/disks.ts';
 import { askToJoin, lookForCluster } from './membership/join.ts';
@@ -380,7 +380,7 @@ class RunningSidecar implements Sidecar {
   }
 
   #diskFull(error: StoreError): void {
-    const stands = new FullDisk({
+    const port = {
       node: this.#node,
       store: this.#store as Store,
       log: this.#log,
@@ -391,8 +391,8 @@ class RunningSidecar implements Sidecar {
         this.#listenTo(store);
         this.#node.restart(store, stored, this.#snapshots());
       },
-    });
-    stands.untilSpace(error).catch((failure: unknown) => {
+    };
+    untilSpace(port, error).catch((failure: unknown) => {
       this.#log.fatal({ err: failure }, 'the log could not be opened again after the disk was full');
       this.#fail(3, 'the log could not be opened again after the disk was full');
     });
