@@ -248,7 +248,8 @@ export class Chaos {
   /** Any set of voters to any other, some learners, and sometimes a voter that should lead. */
   #changeMembership(): void {
     const random = this.#random;
-    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER');
+    // One that stands still would be asked later, when other disks may be in the place of those that this is planned with.
+    const leader = this.#nodes.find((node) => node.core?.role === 'LEADER' && !node.paused);
     if (leader === undefined) return;
     const ids = this.#nodes.map(({ id }) => id);
     random.shuffle(ids);

@@ -187,6 +187,11 @@ export class SimNode {
     trace.say(schedule.now, () => `${this.id} has the empty disk ${this.diskName}`);
   }
 
+  /** It stands still: what it is given waits. */
+  get paused(): boolean {
+    return this.#paused !== undefined;
+  }
+
   pause(ms: number): void {
     if (this.#life === undefined || this.#paused !== undefined) return;
     const life = this.#life;

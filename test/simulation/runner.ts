@@ -148,7 +148,10 @@ class Run {
     for (const client of [...this.#clients, ...this.#sessionClients]) client.stop();
     this.#chaos.heal();
     const slowest = 1 - this.world.plan.drift;
-    this.#until('one leader', LEADER_MS / slowest, () => this.#oneLeader());
+    // A change that is under way ends once those have caught up that it makes voters.
+    const behind = this.#nodes.map(({ disk }) => disk.written.length);
+    const catchUpMs = CATCH_UP_MS * (Math.max(...behind) - Math.min(...behind));
+    this.#until('one leader', LEADER_MS / slowest + catchUpMs, () => this.#oneLeader());
     const lengths = this.#members.map(({ disk }) => disk.written.length);
     const limitMs =
       SERVE_MS +
