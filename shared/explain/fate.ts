@@ -59,7 +59,9 @@ function stoppedOrTransferred(it: Office): Finding | undefined {
   const stopping = account.find(
     ({ kind, at }) => kind === 'STOPPING' && (fell === undefined || at <= fell.at + LIMITS.shutdownMs),
   );
-  const handedOver = fell?.cause === 'TRANSFERRED' || trigger?.cause === 'TRANSFER_RECEIVED';
+  // One that heard from no quorum tells another to campaign, too: its own account says which it was.
+  const toldTo = trigger?.cause === 'TRANSFER_RECEIVED' && fell?.cause !== 'QUORUM_LOST';
+  const handedOver = fell?.cause === 'TRANSFERRED' || toldTo;
   const started = account.find(({ kind }) => kind === 'TRANSFER_STARTED');
   const evidence = (first: typeof account): EvidenceItem[] =>
     allSeen([...first, started, fell, ...successionOf(it)]);
@@ -154,13 +156,21 @@ function lostQuorum(it: Office): Finding | undefined {
       next: `Ask why ${names} ${away.length === 1 ? 'was' : 'were'} away.`,
     };
   }
-  const bothSides = trigger?.cause === 'ELECTION_TIMEOUT';
+  const unheard = trigger?.cause === 'ELECTION_TIMEOUT';
+  const oneWay = trigger?.cause === 'TRANSFER_RECEIVED';
+  const bySide = unheard
+    ? `, while ${trigger.node} did not hear it`
+    : oneWay
+      ? `, while ${trigger.node} heard it, and campaigned when it said so`
+      : '';
   return {
     cause: 'LEADER_CUT_OFF',
-    certainty: bothSides ? 'CERTAIN' : 'LIKELY',
-    answer: `${old.leader}, which led term ${old.term}, was cut off: it ran, heard from no quorum and stepped down${bothSides ? `, while ${trigger.node} did not hear it` : ''}.${then(it)}`,
+    certainty: unheard || oneWay ? 'CERTAIN' : 'LIKELY',
+    answer: `${old.leader}, which led term ${old.term}, was cut off: it ran, heard from no quorum and stepped down${bySide}.${then(it)}`,
     evidence: allSeen([...lost, fell, ...it.brokeBefore, ...successionOf(it)]),
-    next: `Look at the network between ${old.leader} and the others.`,
+    next: oneWay
+      ? `Look at the network from the others to ${old.leader}: the other direction works.`
+      : `Look at the network between ${old.leader} and the others.`,
   };
 }
 

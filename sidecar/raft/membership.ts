@@ -15,7 +15,7 @@ import { appendAsLeader } from './leader.ts';
 import { Progress } from './progress.ts';
 import { allMembers, isVoter } from './quorum.ts';
 import type { RaftState } from './state.ts';
-import { bestSuccessor } from './transfer.ts';
+import { bestSuccessor, tellToCampaign } from './transfer.ts';
 import type { ChangeRefusal } from './types.ts';
 
 /** Is the newest membership not committed, or only half of a change? */
@@ -78,7 +78,7 @@ export function continueChange(s: RaftState): void {
 export function stepAsideWhenRemoved(s: RaftState): void {
   if (s.role !== 'LEADER' || isChanging(s) || isVoter(s.membership, s.id)) return;
   const to = bestSuccessor(s);
-  if (to !== '') s.send({ type: 'TimeoutNow', group: s.config.group, from: s.id, to, term: s.term });
+  if (to !== '') tellToCampaign(s, to);
   s.becomeFollower(s.term, '', 'REMOVED');
 }
 

@@ -10,6 +10,7 @@ import { broadcastHeartbeat } from './heartbeat.ts';
 import { forgetLeaving } from './membership.ts';
 import { holdsForQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
+import { resign } from './transfer.ts';
 
 export function tick(s: RaftState): void {
   const stalled = isStalled(s, s.now);
@@ -38,7 +39,7 @@ function leaderTick(s: RaftState, stalled: boolean): void {
   }
   noteSilence(s);
   if (s.config.checkQuorum && !hasQuorum(s, s.now)) {
-    s.becomeFollower(s.term, '', 'QUORUM_LOST');
+    resign(s);
     return;
   }
   if (s.transfer !== undefined && s.now >= s.transfer.deadline) {

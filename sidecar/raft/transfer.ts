@@ -24,20 +24,47 @@ export function beginTransfer(s: RaftState, target: Progress, cause: TransferCau
   continueTransfer(s, target);
 }
 
-/** A voter that answered lately: one that is fit before one that is not, then the one that has the most of our log. */
+/** A voter that answered lately, or ''. */
 export function bestSuccessor(s: RaftState): string {
+  return bestOf(
+    s,
+    [...s.progress.values()].filter((p) => s.now - p.lastContact < s.config.electionMinMs),
+  );
+}
+
+/** The voter among them that is fit before one that is not, then the one that has the most of our log; '' where there is none. */
+function bestOf(s: RaftState, candidates: readonly Progress[]): string {
   let best: Progress | undefined;
-  for (const p of s.progress.values()) {
+  for (const p of candidates) {
     if (!isVoter(s.membership, p.id)) continue;
-    if (s.now - p.lastContact >= s.config.electionMinMs) continue;
     if (best === undefined || (p.fit === best.fit ? p.match > best.match : p.fit)) best = p;
   }
   return best?.id ?? '';
+}
+
+/** It campaigns without a pre-vote and without waiting, and is not kept from it by anybody's promise. */
+export function tellToCampaign(s: RaftState, to: string): void {
+  s.send({ type: 'TimeoutNow', group: s.config.group, from: s.id, to, term: s.term });
+}
+
+/**
+ * A leader that hears from no quorum steps down. Whom it cannot hear may hear it all the same (a one-way cut): the best of
+ * these is told to campaign now, and need not wait until our last heartbeat is an election timeout ago. Whom it hears is not told:
+ * where the cut is a whole one, that one is on our side, and would raise its term in vain.
+ *
+ * Safe whenever it arrives: nobody leads in this term any more, so a campaign is what everybody waits for; in a later term it
+ * counts for nothing.
+ */
+export function resign(s: RaftState): void {
+  const silent = [...s.progress.values()].filter((p) => s.now - p.lastContact >= s.config.electionMaxMs);
+  const to = bestOf(s, silent);
+  if (to !== '') tellToCampaign(s, to);
+  s.becomeFollower(s.term, '', 'QUORUM_LOST');
 }
 
 /** The target answered: is it up to date by now? */
 export function continueTransfer(s: RaftState, p: Progress): void {
   if (s.transfer?.to !== p.id || p.match !== s.log.lastIndex) return;
   s.handedOver = true;
-  s.send({ type: 'TimeoutNow', group: s.config.group, from: s.id, to: p.id, term: s.term });
+  tellToCampaign(s, p.id);
 }

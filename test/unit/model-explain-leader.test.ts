@@ -164,6 +164,21 @@ const changes: readonly Case[] = [
     ],
   },
   {
+    name: 'cut off in one direction',
+    evidence: evidenceOf(
+      oldLeader(
+        ['CONTACT_LOST', 'NO_REPLY', { peer: 'n2', ms: 300 }],
+        ['CONTACT_LOST', 'NO_REPLY', { peer: 'n3', ms: 300 }],
+        stepsDown('QUORUM_LOST'),
+      ),
+      n2(['ROLE', 'TRANSFER_RECEIVED', { term: 6, role: 'CANDIDATE', was: 'FOLLOWER', leader: '', ms: 20 }]),
+      n3(),
+    ),
+    cause: 'LEADER_CUT_OFF',
+    certainty: 'CERTAIN',
+    because: [/n1: n2 has not answered for 300 ms/, /it heard from no quorum/, /n2: campaigns in term 6/],
+  },
+  {
     name: 'cut off, and believing still',
     evidence: evidenceOf(
       answers('n1', statusOf('n1', { role: 'LEADER' }), [
