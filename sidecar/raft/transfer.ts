@@ -24,21 +24,20 @@ export function beginTransfer(s: RaftState, target: Progress, cause: TransferCau
   continueTransfer(s, target);
 }
 
-/** A voter that answered lately, or ''. */
+/** A voter that answered lately: one that is fit before one that is not, then the one that has the most of our log. */
 export function bestSuccessor(s: RaftState): string {
-  return bestOf(
-    s,
-    [...s.progress.values()].filter((p) => s.now - p.lastContact < s.config.electionMinMs),
-  );
+  const { electionMinMs } = s.config;
+  const answering = votersOf(s).filter((p) => s.now - p.lastContact < electionMinMs);
+  return bestOf(answering, (a, b) => a.match > b.match);
 }
 
-/** The voter among them that is fit before one that is not, then the one that has the most of our log; '' where there is none. */
-function bestOf(s: RaftState, candidates: readonly Progress[]): string {
+function votersOf(s: RaftState): Progress[] {
+  return [...s.progress.values()].filter(({ id }) => isVoter(s.membership, id));
+}
+
+function bestOf(voters: readonly Progress[], hasMore: (a: Progress, b: Progress) => boolean): string {
   let best: Progress | undefined;
-  for (const p of candidates) {
-    if (!isVoter(s.membership, p.id)) continue;
-    if (best === undefined || (p.fit === best.fit ? p.match > best.match : p.fit)) best = p;
-  }
+  for (const p of voters) if (best === undefined || (p.fit === best.fit ? hasMore(p, best) : p.fit)) best = p;
   return best?.id ?? '';
 }
 
@@ -49,15 +48,19 @@ export function tellToCampaign(s: RaftState, to: string): void {
 
 /**
  * A leader that hears from no quorum steps down. Whom it cannot hear may hear it all the same (a one-way cut): the best of
- * these is told to campaign now, and need not wait until our last heartbeat is an election timeout ago. Whom it hears is not told:
- * where the cut is a whole one, that one is on our side, and would raise its term in vain.
+ * these is told to campaign now, and need not wait until our last heartbeat is an election timeout ago. Who was silent already
+ * before the last of them is dead rather than cut off. Of the others the one that was *sent* the most is the best: they acknowledge
+ * what we do not hear. Whom we hear is not told: where the cut is a whole one, that one is on our side, and would raise its term in vain.
  *
  * Safe whenever it arrives: nobody leads in this term any more, so a campaign is what everybody waits for; in a later term it
  * counts for nothing.
  */
 export function resign(s: RaftState): void {
-  const silent = [...s.progress.values()].filter((p) => s.now - p.lastContact >= s.config.electionMaxMs);
-  const to = bestOf(s, silent);
+  const { electionMaxMs, heartbeatMs } = s.config;
+  const silent = votersOf(s).filter((p) => s.now - p.lastContact >= electionMaxMs);
+  const cutAt = Math.max(...silent.map((p) => p.lastContact));
+  const cutOff = silent.filter((p) => cutAt - p.lastContact <= 2 * heartbeatMs);
+  const to = bestOf(cutOff, (a, b) => a.next > b.next);
   if (to !== '') tellToCampaign(s, to);
   s.becomeFollower(s.term, '', 'QUORUM_LOST');
 }
