@@ -78,15 +78,13 @@ function stoppedOrTransferred(it: Office): Finding | undefined {
   }
   if (!handedOver) return undefined;
   if (started?.cause === 'APP_UNHEALTHY') return appUnhealthy(it, started);
+  const bySelf = fell?.cause === 'TRANSFERRED' || it.reach === 'ANSWERS';
   return {
     cause: 'LEADER_TRANSFERRED',
-    certainty:
-      fell?.cause === 'TRANSFERRED' || it.reach === 'ANSWERS' || it.reach === 'UNASKED'
-        ? 'CERTAIN'
-        : 'LIKELY',
+    certainty: bySelf ? 'CERTAIN' : 'LIKELY',
     answer: `${old.leader}, which led term ${old.term}, handed its leadership over${preferred(started)}.${then(it)}`,
     evidence: evidence([]),
-    next: '',
+    next: bySelf ? '' : `It may have heard nobody, and stepped down for that. ${LOOK_THERE}`,
   };
 }
 
