@@ -41,8 +41,13 @@ interface Load {
   /** Commands a second; 0: as many as can be. */
   readonly pace: number;
   readonly joins: number;
-  readonly apart: boolean;
-  readonly judged: boolean;
+  /** The processors of nodes that join and of all else; undefined: all share all, and nothing is judged. */
+  readonly apart: Processors | undefined;
+}
+
+interface Processors {
+  readonly fresh: string;
+  readonly others: string;
 }
 
 const SETTLE_MS = 15_000;
@@ -50,25 +55,20 @@ const FOR_EVER_MS = 3_600_000;
 /** While nodes join, at least this share of the throughput before. */
 const SHARE = 0.9;
 
-/** The processor of a node that joins, and those of all else. */
-function processors(): { apart: string; others: string } {
+/** One for a node that joins, the rest for all else. Throws BenchError where that cannot be. */
+export function processors(): Processors {
   const last = availableParallelism() - 1;
   if (last < 1 || spawnSync('taskset', ['--version']).status !== 0)
     throw new BenchError(
       'a node that joins needs a processor of its own: two of them, and taskset (util-linux)',
     );
-  return { apart: String(last), others: last === 1 ? '0' : `0-${last - 1}` };
-}
-
-/** Throws BenchError where `joins` could not be measured. */
-export function checkProcessors(): void {
-  processors();
+  return { fresh: String(last), others: last === 1 ? '0' : `0-${last - 1}` };
 }
 
 /** At full load, all on all processors and each node apart; then, apart, at half of that load. */
 export async function joins(cluster: LongCluster, options: JoinOptions): Promise<Figure[]> {
-  const shared = { name: 'full load, shared processors', pace: 0, joins: 1, apart: false, judged: false };
-  const full = { name: 'full load', pace: 0, joins: options.joins, apart: true, judged: true };
+  const shared = { name: 'full load, shared processors', pace: 0, joins: 1, apart: undefined };
+  const full = { name: 'full load', pace: 0, joins: options.joins, apart: processors() };
   const figures = [...(await underLoad(cluster, options, shared)).figures];
   const { before, figures: more } = await underLoad(cluster, options, full);
   const half = {
@@ -90,7 +90,7 @@ async function underLoad(
   const old = [...cluster.nodes];
   const plan = { clients, keys, valueBytes, measureMs: FOR_EVER_MS, operations: 0, perSecond: load.pace };
   const { child } = cluster.load(plan);
-  if (load.apart) await cluster.keepTo(processors().others, child);
+  if (load.apart !== undefined) await cluster.keepTo(load.apart.others, child);
   await pause(SETTLE_MS);
   const elections = await electionsOf(cluster, old);
   const { term } = await cluster.status(leader);
@@ -102,7 +102,7 @@ async function underLoad(
     if (fresh !== undefined) await cluster.remove(leader, fresh);
     const before = await span(cluster, leader, () => pause(options.windowMs));
     fresh = await cluster.layOut();
-    const during = await join(cluster, leader, fresh, load.apart);
+    const during = await join(cluster, leader, fresh, load.apart?.fresh);
     seen.push({ before, during });
     snapshots += Math.min(1, await cluster.metric(fresh, 'outrigger_snapshots_total{outcome="INSTALLED"}'));
     progress(`${load.name}, ${fresh.id}: ${joinText({ before, during })}`);
@@ -114,7 +114,7 @@ async function underLoad(
   if (fresh !== undefined) await cluster.remove(leader, fresh);
   const quiet = moreElections === 0 && now.term === term && now.role === 'LEADER';
   const figures = [
-    ...joinFigures(load.name, seen, load.judged),
+    ...joinFigures(load.name, seen, load.apart !== undefined),
     holds(`${load.name}: each was given a snapshot`, snapshots === load.joins),
     holds(`${load.name}: no election, the same leader and term`, quiet, `${moreElections} elections`),
     holds(`${load.name}: all apps have the same state`, new Set(states).size === 1),
@@ -123,10 +123,10 @@ async function underLoad(
 }
 
 /** From the start of its process until it says that it votes. (The leader is not asked: answering costs it.) */
-async function join(cluster: LongCluster, leader: LongNode, fresh: LongNode, apart: boolean): Promise<Span> {
+async function join(cluster: LongCluster, leader: LongNode, fresh: LongNode, cores?: string): Promise<Span> {
   fresh.args = [...fresh.args, '--join', `http://${leader.http}`];
   return await span(cluster, leader, async () => {
-    cluster.startNode(fresh, apart ? processors().apart : undefined);
+    cluster.startNode(fresh, cores);
     await cluster.until(`${fresh.id} votes`, async () => {
       const status = await cluster.statusIfAny(fresh);
       return status?.membership.voters.includes(fresh.id) === true;

@@ -16,7 +16,7 @@ import type { LoadLine, LoadPlan } from '../bench/protocol.ts';
 import { machine } from '../bench/report.ts';
 import { runLeanApp } from './app.ts';
 import { LongCluster, SELF, timing } from './cluster.ts';
-import { checkProcessors } from './joining.ts';
+import { processors } from './joining.ts';
 import { type Figure, figureTable } from './report.ts';
 import { largeSnapshot } from './transfer.ts';
 import { manyWrites } from './writes.ts';
@@ -138,7 +138,7 @@ async function judge(
 ): Promise<Figure[]> {
   const { transfer: bytes, sendRate, electionMs, snapshotBytes } = options;
   if (bytes !== undefined) return largeSnapshot(place, bin, { bytes, sendRate, electionMs, progress });
-  checkProcessors();
+  processors(); // what cannot be measured is refused before anything starts
   const cluster = new LongCluster(place, bin, [
     ...['--snapshot-bytes', String(snapshotBytes), ...timing(electionMs)],
   ]);
